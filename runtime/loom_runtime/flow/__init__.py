@@ -1,0 +1,1 @@
+"""The declarations that a flow is written in; nothing here runs or connects."""
