@@ -1,0 +1,1 @@
+"""Configuration: where it comes from and the typed sections it decodes into."""
