@@ -1,0 +1,33 @@
+"""The `kafka_node` fixture, and the reason that tests marked `kafka` are skipped for without it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kafka_node import KafkaNode, KafkaUnavailableError, find_kafka
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the summary name each skipped test instead of counting them per reason."""
+    config.option.fold_skipped = False
+
+
+# At the end of the collection, not in the fixture: Maven's first download may take longer than
+# one test is given.
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Skip the chosen tests that are marked `kafka` where Apache Kafka cannot run."""
+    marked = [item for item in session.items if item.get_closest_marker("kafka") is not None]
+    if not marked or session.config.option.collectonly:
+        return
+    try:
+        find_kafka()
+    except KafkaUnavailableError as error:
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason=f"no real Apache Kafka: {error}"))
+
+
+@pytest.fixture(scope="session")
+def kafka_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
+    """One real Kafka node for the whole session; use topic and group names of the test's own."""
+    with KafkaNode.start(tmp_path_factory.mktemp("kafka") / "node") as node:
+        yield node
