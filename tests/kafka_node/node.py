@@ -19,9 +19,9 @@ from confluent_kafka.admin import AdminClient
 
 from tests.kafka_node.jars import KafkaJars, find_kafka
 
-#: Well above the 1.3 s that a start takes, for machines that are busy.
+#: Well above what was measured on two cores (2 s; 5 s after a kill), for machines that are busy.
 START_TIMEOUT_S = 60.0
-#: A clean shutdown takes about 0.1 s when no client holds it up.
+#: A clean shutdown was measured at 0.3 s.
 STOP_TIMEOUT_S = 20.0
 
 # Below the ranges from which Linux and macOS lend ports to outgoing connections, so that a port
