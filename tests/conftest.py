@@ -1,5 +1,6 @@
 """Loads the fixtures that the tests share."""
 
 pytest_plugins = [
+    "tests.broker_fixtures",
     "tests.kafka_fixtures",
 ]

@@ -1,0 +1,1 @@
+"""The workbench: run, look into and change Kafka flows from a terminal."""
