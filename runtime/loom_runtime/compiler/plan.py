@@ -120,7 +120,11 @@ class CompiledNode:
         location: Place of the declaration: the class of a step, the call of any other node.
         state_id: Bytewax step id of the node's state in the recovery store; ``None`` when the node
             keeps none. Stable while the node's own name is.
-        build: Makes a fresh instance of a step for one worker; ``None`` for other nodes.
+        state_type: Struct type of that state; ``None`` when the node keeps none.
+        build: Makes a fresh instance of a step for one worker; ``None`` for other nodes. A step
+            that the author gave as an instance is that instance for every worker.
+        dependencies: Names of the enclosing scopes' dependencies that a step's ``execute`` takes.
+        is_coroutine: Whether a step's ``execute`` is a coroutine function.
         sink: Sink of an ``into_topic`` node or of a window's late records.
         branches: Ways out of a branching node; the one inner process of a scope.
     """
@@ -133,7 +137,10 @@ class CompiledNode:
     path: NodePath
     location: SourceLocation | None = None
     state_id: str | None = None
+    state_type: Any = None
     build: Callable[[], Any] | None = field(default=None, compare=False)
+    dependencies: tuple[str, ...] = ()
+    is_coroutine: bool = False
     sink: CompiledSink | None = None
     branches: tuple[CompiledBranch, ...] = ()
 

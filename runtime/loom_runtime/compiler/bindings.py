@@ -1,0 +1,198 @@
+"""Builds what a flow only names: classes, and classes bound to configuration."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import msgspec.inspect
+
+from loom_runtime.compiler.issues import IssueCode, IssueCollector
+from loom_runtime.config.context import ConfigContext
+from loom_runtime.config.decoding import DecodeError, decode
+from loom_runtime.config.errors import ConfigError
+from loom_runtime.configurable import ConfigBinding
+from loom_runtime.declaration import SourceLocation
+
+
+class Binder:
+    """Turns bindings into objects; what fails becomes an issue.
+
+    Args:
+        config: Where sections come from.
+        issues: Where problems go.
+    """
+
+    def __init__(self, config: ConfigContext, issues: IssueCollector) -> None:
+        self._config = config
+        self._issues = issues
+
+    def factory(
+        self,
+        declared: type | ConfigBinding,
+        code: IssueCode,
+        component: str,
+        location: SourceLocation | None,
+    ) -> Callable[[], Any] | None:
+        """Return what makes a fresh object of a class or binding; ``None`` when reported.
+
+        Args:
+            declared: A class or a :class:`ConfigBinding`.
+            code: Issue code of a failure.
+            component: What the object is for.
+            location: Where that is declared.
+        """
+        reporter = _Reporter(self._issues, code, component, location)
+        if not isinstance(declared, ConfigBinding):
+            return declared
+        arguments = self._arguments(declared, reporter)
+        if arguments is None:
+            return None
+        target: Callable[..., Any] = declared.target
+        return lambda: target(**arguments)
+
+    def build(
+        self,
+        factory: Callable[[], Any],
+        declared: object,
+        code: IssueCode,
+        component: str,
+        location: SourceLocation | None,
+    ) -> Any | None:
+        """Call *factory* once; ``None`` when that failed and was reported."""
+        try:
+            return factory()
+        except Exception as error:  # noqa: BLE001 - the user's constructor may raise anything
+            path = declared.config_path if isinstance(declared, ConfigBinding) else ""
+            missing = not path and isinstance(error, TypeError)
+            self._issues.add(
+                code,
+                f"building it raised {type(error).__name__}: {error}",
+                component=component,
+                location=location,
+                field=path or None,
+                hint="bind its arguments with .configure(…) or .from_config('section')"
+                if missing
+                else "correct the arguments or the constructor",
+            )
+            return None
+
+    def _arguments(self, binding: ConfigBinding, reporter: _Reporter) -> dict[str, Any] | None:
+        section = self._section(binding, reporter)
+        if section is None:
+            return None
+        parameters = _parameters(binding.target)
+        if parameters is None:
+            return {**section, **binding.overrides}
+        path = binding.config_path
+        accepts_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+        named = {
+            name: each
+            for name, each in parameters.items()
+            if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+        }
+        known = ", ".join(named) or "none"
+        fine = True
+        for key in section:
+            if key not in named and not accepts_any:
+                reporter(f"unknown config key {key!r}", f"{path}.{key}", f"known keys: {known}")
+                fine = False
+        for key in binding.overrides:
+            if key not in named and not accepts_any:
+                reporter(f"unknown override {key!r}", None, f"known arguments: {known}")
+                fine = False
+        given = {**section, **binding.overrides}
+        for name, each in named.items():
+            if each.default is each.empty and name not in given:
+                field = f"{path}.{name}" if path else None
+                reporter(f"argument {name!r} is missing", field, "set it in the config section")
+                fine = False
+        hints = _hints(binding.target)
+        for key in section.keys() - binding.overrides.keys():
+            if key in named and key in hints:
+                fine &= _convert_in_place(given, key, hints[key], f"{path}.{key}", reporter)
+        return given if fine else None
+
+    def _section(self, binding: ConfigBinding, reporter: _Reporter) -> dict[str, Any] | None:
+        path = binding.config_path
+        if not path:
+            return {}
+        try:
+            raw = self._config.raw(path)
+        except ConfigError as error:
+            reporter(error.problem, error.field or path, error.advice)
+            return None
+        if raw is None:
+            return {}
+        if not isinstance(raw, Mapping):
+            reporter(f"section {path!r} must be a mapping, not {type(raw).__name__}", path, None)
+            return None
+        return {str(key): value for key, value in raw.items()}
+
+
+class _Reporter:
+    """Notes issues about one thing."""
+
+    def __init__(
+        self,
+        issues: IssueCollector,
+        code: IssueCode,
+        component: str,
+        location: SourceLocation | None,
+    ) -> None:
+        self._issues = issues
+        self._code = code
+        self._component = component
+        self._location = location
+
+    def __call__(self, message: str, field: str | None, hint: str | None) -> None:
+        """Note one."""
+        self._issues.add(
+            self._code,
+            message,
+            component=self._component,
+            location=self._location,
+            field=field,
+            hint=hint,
+        )
+
+
+def _convert_in_place(
+    given: dict[str, Any], key: str, hint: Any, field: str, reporter: _Reporter
+) -> bool:
+    try:
+        given[key] = decode(given[key], hint)
+    except DecodeError as error:
+        if not _is_decodable(hint):
+            # The annotation means nothing to msgspec; the constructor judges the value.
+            return True
+        inner = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in error.keys)
+        reporter(error.problem, f"{field}{inner}", error.advice)
+        return False
+    return True
+
+
+def _is_decodable(hint: Any) -> bool:
+    try:
+        msgspec.inspect.type_info(hint)
+    except (TypeError, NameError):
+        return False
+    return True
+
+
+def _parameters(target: type) -> Mapping[str, inspect.Parameter] | None:
+    try:
+        return inspect.signature(target).parameters
+    except (TypeError, ValueError):
+        return None
+
+
+def _hints(target: type) -> dict[str, Any]:
+    owner: Any = target if issubclass(target, msgspec.Struct) else target.__init__
+    try:
+        return typing.get_type_hints(owner)
+    except (NameError, TypeError, AttributeError):
+        return {}

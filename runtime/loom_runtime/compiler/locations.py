@@ -1,0 +1,131 @@
+"""Where classes and calls stand in the user's source files."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import sys
+from functools import lru_cache
+from pathlib import Path
+from types import CodeType, FunctionType
+
+from loom_runtime.declaration import SourceLocation
+
+_Classes = dict[str, ast.ClassDef]
+
+
+class _ParsedFile:
+    """Syntax of one file, with its classes by qualified name."""
+
+    def __init__(self, tree: ast.Module) -> None:
+        self.tree = tree
+        self.classes: _Classes = {}
+        _collect_classes(tree, "", self.classes)
+
+
+def class_syntax(cls: type) -> tuple[str, ast.ClassDef] | None:
+    """Return the file and the syntax of *cls*, or ``None`` when its source is out of reach."""
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None) or _file_of_functions(cls)
+    if file is None:
+        return None
+    parsed = _parsed(file)
+    if parsed is None or (node := parsed.classes.get(cls.__qualname__)) is None:
+        return None
+    return file, node
+
+
+def class_location(cls: type) -> SourceLocation | None:
+    """Return the place of the ``class`` statement of *cls*.
+
+    Falls back to the place of one of its functions, as for classes made by ``exec``.
+    """
+    found = class_syntax(cls)
+    if found is not None:
+        return SourceLocation(found[0], found[1].lineno)
+    for function in _functions_of(cls):
+        return SourceLocation(function.co_filename, function.co_firstlineno)
+    return None
+
+
+def argument_location(
+    call: SourceLocation | None, function: str, index: int, count: int
+) -> SourceLocation | None:
+    """Return the place of one positional argument of a call.
+
+    Args:
+        call: Place of the call.
+        function: Name that is called, without the module.
+        index: Which argument.
+        count: How many positional arguments the call has.
+
+    Returns:
+        The argument's own line; *call* when the source is out of reach or not so simple.
+    """
+    if call is None or (parsed := _parsed(call.file)) is None:
+        return call
+    for node in ast.walk(parsed.tree):
+        if (
+            isinstance(node, ast.Call)
+            and node.lineno <= call.line <= (node.end_lineno or node.lineno)
+            and _called_name(node.func) == function
+            and node.func.end_lineno == call.line
+            and len(node.args) == count
+            and not any(isinstance(argument, ast.Starred) for argument in node.args)
+        ):
+            return SourceLocation(call.file, node.args[index].lineno)
+    return call
+
+
+def _called_name(node: ast.expr) -> str:
+    if isinstance(node, ast.Subscript):
+        return _called_name(node.value)
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _parsed(file: str) -> _ParsedFile | None:
+    try:
+        status = Path(file).stat()
+    except OSError:
+        lines = linecache.getlines(file)
+        return _parse_text("".join(lines)) if lines else None
+    return _parse_file(file, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=256)
+def _parse_file(file: str, _modified_ns: int, _size_bytes: int) -> _ParsedFile | None:
+    try:
+        return _ParsedFile(ast.parse(Path(file).read_bytes()))
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=64)
+def _parse_text(text: str) -> _ParsedFile | None:
+    try:
+        return _ParsedFile(ast.parse(text))
+    except (SyntaxError, ValueError):
+        return None
+
+
+def _collect_classes(node: ast.AST, prefix: str, found: _Classes) -> None:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            found[prefix + child.name] = child
+            _collect_classes(child, f"{prefix}{child.name}.", found)
+        elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            _collect_classes(child, f"{prefix}{child.name}.<locals>.", found)
+        else:
+            _collect_classes(child, prefix, found)
+
+
+def _functions_of(cls: type) -> list[CodeType]:
+    codes = [member.__code__ for member in vars(cls).values() if isinstance(member, FunctionType)]
+    return sorted(codes, key=lambda code: code.co_firstlineno)
+
+
+def _file_of_functions(cls: type) -> str | None:
+    for code in _functions_of(cls):
+        return code.co_filename
+    return None
