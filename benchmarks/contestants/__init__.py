@@ -1,0 +1,1 @@
+"""The programs that the benchmarks start as fresh processes, one module each."""
