@@ -106,10 +106,17 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
-    """A line that a contestant prints: ``first`` or ``done``, with the monotonic clock in ns."""
+    """A line that a child prints.
+
+    Attributes:
+        event: ``first`` record in hand, ``done``, or what else the child and its harness agree on.
+        at_ns: The machine's monotonic clock.
+        value: A number that belongs to the event.
+    """
 
     event: str
     at_ns: int
+    value: int = 0
 
 
 def read_task() -> Task:
@@ -117,9 +124,9 @@ def read_task() -> Task:
     return msgspec.json.decode(sys.argv[1], type=Task)
 
 
-def signal(event: str) -> None:
+def signal(event: str, value: int = 0) -> None:
     """Tell the harness that something happened now."""
-    line = msgspec.json.encode(Signal(event=event, at_ns=time.monotonic_ns()))
+    line = msgspec.json.encode(Signal(event=event, at_ns=time.monotonic_ns(), value=value))
     sys.stdout.write(line.decode() + "\n")
     sys.stdout.flush()
 

@@ -10,26 +10,22 @@ start, imports and the wait for the first record lie before the clock and are to
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 import tempfile
-import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from confluent_kafka import Consumer, Message
 from msgspec.structs import asdict
 
 from benchmarks.broker import committed_total, read_all
-from benchmarks.job import HEADERS, PARTITIONS, Priced, Signal, Task, make_order
+from benchmarks.child import Child, RunFailedError
+from benchmarks.job import HEADERS, PARTITIONS, Priced, Task, make_order
 from loom_bench.broker import topics
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 _WATCH_INTERVAL_S: Final = 0.005
 _RUN_TIMEOUT_S: Final = 120.0
 
@@ -37,10 +33,6 @@ _JSON: Final = msgspec.json.Decoder(Priced)
 _ENCODER: Final = msgspec.json.Encoder()
 
 Wire = Literal["json", "loom"]
-
-
-class RunFailedError(RuntimeError):
-    """A contestant died, stalled, or wrote something wrong."""
 
 
 @dataclass(frozen=True)
@@ -113,93 +105,41 @@ def run_once(contestant: Contestant, broker: str, source: str, records: int, run
 
 def _time(contestant: Contestant, task: Task) -> tuple[float, float]:
     """Seconds on the clock, and seconds before it."""
-    log_path = Path(task.scratch) / "stderr.log"
+    log = Path(task.scratch) / "stderr.log"
     started_ns = time.monotonic_ns()
-    with log_path.open("wb") as log, _process(contestant, task, log) as process:
-        signals = _Signals(process)
-        try:
-            if contestant.commits:
-                done_ns = _watch_commits(process, signals, task)
-            else:
-                done_ns = signals.wait("done")
-            first_ns = signals.wait("first")
-        except RunFailedError as error:
-            raise RunFailedError(f"{contestant.name}: {error}\n{_tail(log_path)}") from error
-    return (done_ns - first_ns) / 1e9, (first_ns - started_ns) / 1e9
+    with Child(contestant.python, contestant.module, task, log) as child:
+        first = child.wait("first", _RUN_TIMEOUT_S)
+        if first is None:
+            raise RunFailedError(f"{contestant.name}: no record was priced\n{child.log_tail()}")
+        if contestant.commits:
+            done_ns = _watch_commits(contestant.name, child, task)
+        else:
+            done = child.wait("done", _RUN_TIMEOUT_S)
+            if done is None:
+                raise RunFailedError(f"{contestant.name}: it did not end\n{child.log_tail()}")
+            done_ns = done.at_ns
+    return (done_ns - first.at_ns) / 1e9, (first.at_ns - started_ns) / 1e9
 
 
-@contextlib.contextmanager
-def _process(
-    contestant: Contestant, task: Task, log: IO[bytes]
-) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        [contestant.python, "-m", contestant.module, msgspec.json.encode(task).decode()],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=log,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-class _Signals:
-    """The lines a contestant prints, read on a thread; other lines are passed over."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._at_ns: dict[str, int] = {}
-        self._changed = threading.Condition()
-        self._ended = False
-        assert process.stdout is not None
-        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
-
-    def _read(self, lines: Iterable[bytes]) -> None:
-        for line in lines:
-            if not line.startswith(b'{"event"'):
-                continue
-            with contextlib.suppress(msgspec.DecodeError):
-                found = msgspec.json.decode(line, type=Signal)
-                with self._changed:
-                    self._at_ns[found.event] = found.at_ns
-                    self._changed.notify_all()
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    def wait(self, event: str) -> int:
-        """When ``event`` was signalled, in ns of the monotonic clock."""
-        with self._changed:
-            self._changed.wait_for(lambda: event in self._at_ns or self._ended, _RUN_TIMEOUT_S)
-            if event not in self._at_ns:
-                raise RunFailedError(f"it ended or stalled before its {event!r} signal")
-            return self._at_ns[event]
-
-
-def _watch_commits(process: subprocess.Popen[bytes], signals: _Signals, task: Task) -> int:
-    signals.wait("first")
+def _watch_commits(name: str, child: Child, task: Task) -> int:
     watcher = Consumer({"bootstrap.servers": task.broker, "group.id": task.group})
     committed = committed_total(watcher, task.source, PARTITIONS)
-    deadline = time.monotonic() + _RUN_TIMEOUT_S
+    deadline_s = time.monotonic() + _RUN_TIMEOUT_S
     try:
         while True:
-            exited = process.poll()
+            exit_code = child.exit_code()
             total = committed()
             now_ns = time.monotonic_ns()
             if total == task.records:
                 return now_ns
-            if exited is not None or time.monotonic() > deadline:
+            if exit_code is not None or time.monotonic() > deadline_s:
                 raise RunFailedError(
-                    f"{total} of {task.records} records were committed, exit code {exited}"
+                    f"{name}: {total} of {task.records} records were committed, "
+                    f"exit code {exit_code}\n{child.log_tail()}"
                 )
             time.sleep(_WATCH_INTERVAL_S)
     finally:
         watcher.close()
-
-
-def _tail(path: Path) -> str:
-    return "\n".join(path.read_text(errors="replace").splitlines()[-30:])
 
 
 class _Check:

@@ -20,6 +20,7 @@ from typing import Final
 import msgspec
 
 from benchmarks.broker import open_broker, prefill
+from benchmarks.child import RunFailedError
 from benchmarks.job import (
     BATCH_RECORDS,
     CONSUMER_SETTINGS,
@@ -29,7 +30,7 @@ from benchmarks.job import (
     make_order,
 )
 from benchmarks.peer_venv import PEER, peer_python
-from benchmarks.race import Contestant, Outcome, RunFailedError, run_once
+from benchmarks.race import Contestant, Outcome, run_once
 from benchmarks.report import Bar, Report, progress, spread
 from loom_bench.broker import topics
 from loom_bench.broker.contract import BrokerError
