@@ -5,8 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, TypeVar
 
-import structlog
-
 from loom_runtime.configurable import Configurable
 from loom_runtime.flow.shapes import StreamShape
 from loom_runtime.message import Message
@@ -41,6 +39,9 @@ class Step(Configurable, ABC, Generic[InT, OutT]):
     def log(self) -> Any:
         """A structlog logger bound to this step's name, class and module."""
         if self._log is None:
+            # Half of this package's import time, and declarations alone don't log.
+            import structlog  # noqa: PLC0415
+
             cls = type(self)
             self._log = structlog.get_logger(cls.__module__).bind(
                 step=cls.step_name(), step_class=cls.__qualname__
