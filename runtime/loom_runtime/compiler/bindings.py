@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -16,6 +18,25 @@ from loom_runtime.config.decoding import DecodeError, decode
 from loom_runtime.config.errors import ConfigError
 from loom_runtime.configurable import ConfigBinding
 from loom_runtime.declaration import SourceLocation
+
+
+@dataclass(frozen=True)
+class Construction:
+    """How an object is built; call it for a fresh one.
+
+    Attributes:
+        target: Its class.
+        configured: Constructor arguments from configuration.
+        given: Constructor arguments from the flow; they win.
+    """
+
+    target: Callable[..., Any]
+    configured: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self) -> Any:
+        """Return a fresh object, with its own copy of what came from configuration."""
+        return self.target(**{**copy.deepcopy(dict(self.configured)), **self.given})
 
 
 class Binder:
@@ -30,14 +51,14 @@ class Binder:
         self._config = config
         self._issues = issues
 
-    def factory(
+    def construction(
         self,
         declared: type | ConfigBinding,
         code: IssueCode,
         component: str,
         location: SourceLocation | None,
-    ) -> Callable[[], Any] | None:
-        """Return what makes a fresh object of a class or binding; ``None`` when reported.
+    ) -> Construction | None:
+        """Return how a class or binding is built; ``None`` when that was reported as impossible.
 
         Args:
             declared: A class or a :class:`ConfigBinding`.
@@ -47,24 +68,26 @@ class Binder:
         """
         reporter = _Reporter(self._issues, code, component, location)
         if not isinstance(declared, ConfigBinding):
-            return declared
-        arguments = self._arguments(declared, reporter)
-        if arguments is None:
+            return Construction(declared)
+        section = self._section(declared, reporter)
+        if section is None:
             return None
-        target: Callable[..., Any] = declared.target
-        return lambda: target(**arguments)
+        configured = {key: value for key, value in section.items() if key not in declared.overrides}
+        if not self._fits(declared, configured, reporter):
+            return None
+        return Construction(declared.target, configured, declared.overrides)
 
     def build(
         self,
-        factory: Callable[[], Any],
+        construction: Construction,
         declared: object,
         code: IssueCode,
         component: str,
         location: SourceLocation | None,
     ) -> Any | None:
-        """Call *factory* once; ``None`` when that failed and was reported."""
+        """Build one object; ``None`` when that failed and was reported."""
         try:
-            return factory()
+            return construction()
         except Exception as error:  # noqa: BLE001 - the user's constructor may raise anything
             path = declared.config_path if isinstance(declared, ConfigBinding) else ""
             missing = not path and isinstance(error, TypeError)
@@ -80,41 +103,39 @@ class Binder:
             )
             return None
 
-    def _arguments(self, binding: ConfigBinding, reporter: _Reporter) -> dict[str, Any] | None:
-        section = self._section(binding, reporter)
-        if section is None:
-            return None
+    def _fits(
+        self, binding: ConfigBinding, configured: dict[str, Any], reporter: _Reporter
+    ) -> bool:
+        """Check arguments against the constructor; convert *configured* to its annotations."""
         parameters = _parameters(binding.target)
         if parameters is None:
-            return {**section, **binding.overrides}
+            return True
         path = binding.config_path
-        accepts_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+        open_ended = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
         named = {
             name: each
             for name, each in parameters.items()
             if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
         }
-        known = ", ".join(named) or "none"
+        known = f"known arguments: {', '.join(named) or 'none'}"
         fine = True
-        for key in section:
-            if key not in named and not accepts_any:
-                reporter(f"unknown config key {key!r}", f"{path}.{key}", f"known keys: {known}")
+        for key in () if open_ended else configured:
+            if key not in named:
+                reporter(f"unknown config key {key!r}", f"{path}.{key}", known)
                 fine = False
-        for key in binding.overrides:
-            if key not in named and not accepts_any:
-                reporter(f"unknown override {key!r}", None, f"known arguments: {known}")
+        for key in () if open_ended else binding.overrides:
+            if key not in named:
+                reporter(f"unknown override {key!r}", None, known)
                 fine = False
-        given = {**section, **binding.overrides}
         for name, each in named.items():
-            if each.default is each.empty and name not in given:
-                field = f"{path}.{name}" if path else None
-                reporter(f"argument {name!r} is missing", field, "set it in the config section")
+            if each.default is each.empty and name not in {*configured, *binding.overrides}:
+                hint = f"set {path}.{name}" if path else f"pass {name}=… to .configure"
+                reporter(f"argument {name!r} is missing", f"{path}.{name}" if path else None, hint)
                 fine = False
         hints = _hints(binding.target)
-        for key in section.keys() - binding.overrides.keys():
-            if key in named and key in hints:
-                fine &= _convert_in_place(given, key, hints[key], f"{path}.{key}", reporter)
-        return given if fine else None
+        for key in configured.keys() & named.keys() & hints.keys():
+            fine &= _convert_in_place(configured, key, hints[key], f"{path}.{key}", reporter)
+        return fine
 
     def _section(self, binding: ConfigBinding, reporter: _Reporter) -> dict[str, Any] | None:
         path = binding.config_path

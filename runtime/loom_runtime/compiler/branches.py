@@ -39,9 +39,15 @@ def compile_router(walk: Walk, declared: Router[Any, Any], at: Position) -> Comp
     """Compile a Router: each branch gives records or ends itself."""
     name = walk.names.claim("Router")
     walk.expect(StreamShape.RECORD, name, at)
-    branches, gives = [], StreamShape.NONE
+    branches = []
+    # Branches may all end themselves while records that none of them claims still matter to what
+    # follows: only a default makes certain that nothing follows.
+    gives = StreamShape.NONE
+    if declared.default is None and at.continues:
+        gives = StreamShape.RECORD
     for index, way in enumerate(_ways(declared)):
-        branch, shape = compile_branch(walk, way, index, at.branch(index, in_router=True))
+        place = at.branch(index, in_router=True, continues=at.continues)
+        branch, shape = compile_branch(walk, way, index, place)
         branches.append(branch)
         if shape is not StreamShape.NONE:
             gives = StreamShape.RECORD
@@ -89,7 +95,7 @@ def compile_broadcast(walk: Walk, declared: Broadcast[Any], at: Position) -> Com
     for index, route in enumerate(declared.routes):
         sink = None if route.output is None else walk.boundaries.sink(route.output)
         label = str(index) if sink is None else sink.name
-        place = at.branch(index)
+        place = at.branch(index, continues=sink is not None)
         branch, shape = compile_branch(walk, Way(label, route.process), index, place, sink)
         branches.append(branch)
         component = f"{name}, branch {label}"
@@ -122,7 +128,7 @@ def ending_branches(
     """Compile branches that must each end in a terminal."""
     branches = []
     for index, way in enumerate(ways):
-        branch, shape = compile_branch(walk, way, index, at.branch(index))
+        branch, shape = compile_branch(walk, way, index, at.branch(index, continues=False))
         branches.append(branch)
         if shape in (StreamShape.RECORD, StreamShape.BATCH):
             walk.issues.add(

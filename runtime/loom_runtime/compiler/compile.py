@@ -45,7 +45,9 @@ def compile_flow(
         issues=issues,
         at_least_once=source.settings.delivery == "at_least_once",
     )
-    nodes, shape = walk.process(flow.process, Place(), StreamShape.RECORD)
+    nodes, shape = walk.process(
+        flow.process, Place(continues=flow.output is not None), StreamShape.RECORD
+    )
     output = _output(flow, shape, walk)
     error_routes = {kind: boundaries.sink(sink) for kind, sink in flow.errors.items()}
     boundaries.check_together()

@@ -125,6 +125,7 @@ class CompiledNode:
             that the author gave as an instance is that instance for every worker.
         dependencies: Names of the enclosing scopes' dependencies that a step's ``execute`` takes.
         is_coroutine: Whether a step's ``execute`` is a coroutine function.
+        settings: Constructor arguments of a step that is bound to configuration or overrides.
         sink: Sink of an ``into_topic`` node or of a window's late records.
         branches: Ways out of a branching node; the one inner process of a scope.
     """
@@ -141,6 +142,7 @@ class CompiledNode:
     build: Callable[[], Any] | None = field(default=None, compare=False)
     dependencies: tuple[str, ...] = ()
     is_coroutine: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict, compare=False)
     sink: CompiledSink | None = None
     branches: tuple[CompiledBranch, ...] = ()
 

@@ -44,6 +44,7 @@ def compile_scope(walk: Walk, declared: Scope, at: Position) -> CompiledNode:
         0,
         provided=at.place.provided | provided,
         in_scope=True,
+        continues=at.continues,
         in_async=at.place.in_async or is_async,
     )
     taken = StreamShape.RECORD if is_async else at.shape
@@ -104,7 +105,7 @@ def _with_dependencies(declared: Scope, dependencies: dict[str, Any]) -> Scope:
 
 def _dependency(walk: Walk, binding: ConfigBinding, component: str, at: Position) -> Any | None:
     code = IssueCode.DEPENDENCY_CANNOT_BE_BUILT
-    factory = walk.binder.factory(binding, code, component, at.location)
-    if factory is None:
+    construction = walk.binder.construction(binding, code, component, at.location)
+    if construction is None:
         return None
-    return walk.binder.build(factory, binding, code, component, at.location)
+    return walk.binder.build(construction, binding, code, component, at.location)

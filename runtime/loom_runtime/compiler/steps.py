@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from loom_runtime.compiler.bindings import Construction
 from loom_runtime.compiler.issues import IssueCode
 from loom_runtime.compiler.locations import class_location
 from loom_runtime.compiler.plan import CompiledNode, NodeKind
@@ -81,6 +82,7 @@ def compile_step(
         build=build,
         dependencies=_taken_dependencies(signature, at),
         is_coroutine=signature is not None and signature.is_coroutine,
+        settings=_settings(build),
     )
 
 
@@ -119,18 +121,22 @@ def _check_execute(walk: Walk, cls: type, name: str, at: Position) -> ExecuteSig
             + ", **deps)",
         )
         return None
-    if signature.problem is not None or signature.is_async_generator:
+    if signature.problem is not None:
+        walk.issues.add(
+            IssueCode.STEP_SIGNATURE, signature.problem, component=name, location=location
+        )
+    if signature.is_async_generator and not issubclass(cls, ExpandStep):
         walk.issues.add(
             IssueCode.STEP_SIGNATURE,
-            signature.problem or "execute must not be an async generator",
+            "execute is an async generator function, which only an ExpandStep's may be",
             component=name,
             location=location,
-            hint="return a list from a coroutine function" if signature.problem is None else None,
+            hint="return the value instead of yielding it",
         )
-    if signature.is_coroutine and not at.place.in_async:
+    if (signature.is_coroutine or signature.is_async_generator) and not at.place.in_async:
         walk.issues.add(
             IssueCode.COROUTINE_OUTSIDE_WITH_ASYNC,
-            "execute is a coroutine function, and nothing awaits it here",
+            "execute is asynchronous, and nothing awaits it here",
             component=name,
             location=location,
             hint="put the step into WithAsync(process=Process(…))",
@@ -173,11 +179,16 @@ def _built(
             hint=f"define {missing}",
         )
         return None, None
-    factory = walk.binder.factory(declared, code, name, location)
-    if factory is None:
+    construction = walk.binder.construction(declared, code, name, location)
+    if construction is None:
         return None, None
-    instance = walk.binder.build(factory, declared, code, name, location)
-    return instance, factory
+    return walk.binder.build(construction, declared, code, name, location), construction
+
+
+def _settings(build: object) -> dict[str, Any]:
+    if not isinstance(build, Construction):
+        return {}
+    return {**build.configured, **build.given}
 
 
 def _state_type(walk: Walk, cls: type, name: str) -> Any:

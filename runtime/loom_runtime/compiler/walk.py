@@ -27,6 +27,7 @@ class Place:
         in_router: Whether a Router branch is round it.
         in_scope: Whether a With is round it.
         in_async: Whether a WithAsync is round it.
+        continues: Whether records that leave it have somewhere to go.
     """
 
     path: NodePath = ()
@@ -34,6 +35,7 @@ class Place:
     in_router: bool = False
     in_scope: bool = False
     in_async: bool = False
+    continues: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Position:
     shape: StreamShape | None
     location: SourceLocation | None
     following: object = None
+
+    @property
+    def continues(self) -> bool:
+        """Whether records that leave this node have somewhere to go."""
+        return self.following is not None or self.place.continues
 
     def branch(self, index: int, **changes: Any) -> Place:
         """Return the place of this node's branch *index*."""
