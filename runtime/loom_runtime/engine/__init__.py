@@ -1,0 +1,1 @@
+"""The only package that knows Bytewax: a layout becomes a dataflow of few operators."""

@@ -1,0 +1,163 @@
+"""What all workers of one process share while a flow runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock, local
+
+from loom_runtime.compiler.plan import NodePath
+from loom_runtime.engine_control import RunControl
+from loom_runtime.execution.keyed import KeyedStep
+from loom_runtime.execution.layout import Exchange, Layout
+from loom_runtime.execution.segments import ExchangeSegment, SourceSegment
+from loom_runtime.execution.statistics import NodeStatistics, merged
+from loom_runtime.execution.travel import partition_key
+from loom_runtime.execution.worker import Surroundings, Worker
+from loom_runtime.ledger import LedgerReport, LedgerRow, PartitionLedger
+from loom_runtime.transport import Transport
+
+ReportListener = Callable[[LedgerReport], None]
+
+
+@dataclass
+class EngineContext:
+    """One process's run.
+
+    Attributes:
+        layout: The plan, cut into segments.
+        surroundings: What every worker is built from.
+        transport: The way to the topics.
+        control: Commands from outside.
+        persistent: Whether state goes to a recovery store.
+        revision: Revision of the flow's code.
+        listeners: Called with the ledger at the end of every epoch.
+    """
+
+    layout: Layout
+    surroundings: Surroundings
+    transport: Transport
+    control: RunControl
+    persistent: bool
+    revision: str | None = None
+    listeners: list[ReportListener] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
+    ledgers: dict[str, PartitionLedger] = field(default_factory=dict)
+    _local: local = field(default_factory=local)
+    _lock: Lock = field(default_factory=Lock)
+    _rows: dict[str, LedgerRow] = field(default_factory=dict)
+    _reported: dict[int, set[str]] = field(default_factory=dict)
+    _ended: set[str] = field(default_factory=set)
+    _last_epoch: int = 0
+    _partitions: Sequence[tuple[str, int]] | None = None
+
+    @property
+    def partitions(self) -> Sequence[tuple[str, int]]:
+        """Source partitions of this process."""
+        if self._partitions is None:
+            self._partitions = self.transport.partitions()
+            for topic, partition in self._partitions:
+                key = partition_key(topic, partition)
+                self.ledgers[key] = PartitionLedger(
+                    topic, partition, tracked=self.layout.fans_out
+                )
+                self.control.expect(key)
+        return self._partitions
+
+    @cached_property
+    def part_index(self) -> dict[str, int]:
+        """Index of every process's partitions in the order of their keys."""
+        keys = sorted(partition_key(*place) for place in self.transport.every_partition())
+        return {key: index for index, key in enumerate(keys)}
+
+    @property
+    def partition_keys(self) -> list[str]:
+        """Durable keys of the process's partitions."""
+        return [partition_key(topic, partition) for topic, partition in self.partitions]
+
+    def worker(self) -> Worker:
+        """Return the calling thread's worker."""
+        found: Worker | None = getattr(self._local, "worker", None)
+        if found is None:
+            found = self._local.worker = Worker(self.surroundings)
+            with self._lock:
+                self.workers.append(found)
+        return found
+
+    def source_segment(self) -> SourceSegment:
+        """Return the calling thread's source segment."""
+        found: SourceSegment | None = getattr(self._local, "source_segment", None)
+        if found is None:
+            found = self._local.source_segment = SourceSegment(self.worker())
+        return found
+
+    def exchange_segment(self, exchange: Exchange) -> ExchangeSegment:
+        """Return the calling thread's segment behind *exchange*."""
+        segments: dict[int, ExchangeSegment] | None = getattr(self._local, "segments", None)
+        if segments is None:
+            segments = self._local.segments = {}
+        found = segments.get(exchange.index)
+        if found is None:
+            found = segments[exchange.index] = ExchangeSegment(self.worker(), exchange)
+        return found
+
+    def keyed_step(self, exchange: Exchange) -> KeyedStep:
+        """Return the calling thread's keyed step of *exchange*."""
+        steps: dict[int, KeyedStep] | None = getattr(self._local, "keyed_steps", None)
+        if steps is None:
+            steps = self._local.keyed_steps = {}
+        found = steps.get(exchange.index)
+        if found is None:
+            found = steps[exchange.index] = self.worker().keyed_step(exchange.node)
+        return found
+
+    def partition_closed(self, key: str, epoch: int, row: LedgerRow, *, ended: bool) -> None:
+        """Take one partition's row at an epoch barrier; report when all rows are there."""
+        with self._lock:
+            self._rows[key] = row
+            self._last_epoch = max(self._last_epoch, epoch)
+            if ended:
+                self._ended.add(key)
+            waiting = self._reported.setdefault(epoch, set())
+            waiting.add(key)
+            complete = len(waiting | self._ended) == len(self.ledgers)
+            if complete:
+                for old in [known for known in self._reported if known <= epoch]:
+                    del self._reported[old]
+            report = self._report(epoch) if complete else None
+        if report is not None:
+            for listener in self.listeners:
+                listener(report)
+
+    def last_report(self) -> LedgerReport:
+        """Return the newest row of every partition."""
+        with self._lock:
+            return self._report(self._last_epoch)
+
+    def statistics(self) -> dict[NodePath, NodeStatistics]:
+        """Return every node's counters, summed over workers."""
+        with self._lock:
+            workers = list(self.workers)
+        paths = {path for worker in workers for path in list(worker.statistics)}
+        return {
+            path: merged(w.statistics[path] for w in workers if path in w.statistics)
+            for path in sorted(paths)
+        }
+
+    def close(self) -> None:
+        """Close the workers' dependencies and the transport."""
+        for worker in self.workers:
+            worker.close()
+        self.transport.close()
+
+    def _report(self, epoch: int) -> LedgerReport:
+        return LedgerReport(
+            flow=self.layout.plan.name,
+            epoch=epoch,
+            partitions=tuple(row for _, row in sorted(self._rows.items(), key=_by_partition)),
+        )
+
+
+def _by_partition(item: tuple[str, LedgerRow]) -> tuple[str, int]:
+    return item[1].topic, item[1].partition

@@ -1,0 +1,247 @@
+"""The stage of WithAsync: the inner process of each record is a task of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from inspect import isawaitable
+from time import perf_counter
+from typing import Any
+
+import anyio
+
+from loom_runtime.async_bridge import AsyncBridge
+from loom_runtime.errors import ErrorKind
+from loom_runtime.execution.boundary import CAUGHT, ErrorBoundary
+from loom_runtime.execution.outcome import Messages, Offsets, Outcome, Pair
+from loom_runtime.execution.routing import Choose
+from loom_runtime.execution.scopes import AsyncScope
+from loom_runtime.execution.stages import EMPTY, Dependencies, Stage, StepCall, as_message, run_path
+from loom_runtime.execution.statistics import NodeStatistics
+from loom_runtime.message import Message
+
+FILTERED = -1
+"""Where a record goes that an expand step gave no output for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record that failed at an inner node."""
+
+    boundary: ErrorBoundary
+    message: Message[Any]
+    error: BaseException
+    kind: ErrorKind | None = None
+
+
+Arrival = tuple[int, Message[Any]] | Failure
+"""A record at the end of its way: ``(end, message)``, or its failure."""
+
+
+class AsyncNode:
+    """One inner node: takes a message, gives messages for the node after it."""
+
+    __slots__ = ("boundary", "statistics")
+
+    def __init__(self, statistics: NodeStatistics, boundary: ErrorBoundary) -> None:
+        self.statistics = statistics
+        self.boundary = boundary
+
+    async def step(self, message: Message[Any], arrivals: list[Arrival]) -> list[Message[Any]]:
+        """Return what goes on to the next node; add what is at its end to *arrivals*."""
+        raise NotImplementedError
+
+
+class AsyncStep(AsyncNode):
+    """A record step or expand step whose ``execute`` may be a coroutine function."""
+
+    __slots__ = ("_call", "_expands")
+
+    def __init__(
+        self,
+        step: Any,
+        statistics: NodeStatistics,
+        boundary: ErrorBoundary,
+        dependencies: Dependencies,
+        *,
+        expands: bool,
+    ) -> None:
+        super().__init__(statistics, boundary)
+        self._call = StepCall(step.execute, dependencies, given=1)
+        self._expands = expands
+
+    async def step(self, message: Message[Any], arrivals: list[Arrival]) -> list[Message[Any]]:
+        """Call the step."""
+        started = perf_counter()
+        values: list[Message[Any]] = []
+        try:
+            value = self._call.bound()(message)
+            if isawaitable(value):
+                value = await value
+            if not self._expands:
+                values = [as_message(value, message)]
+            elif hasattr(value, "__aiter__"):
+                values = [as_message(item, message) async for item in value]
+            else:
+                values = [as_message(item, message) for item in value]
+        except CAUGHT as error:
+            arrivals.append(Failure(self.boundary, message, error))
+        else:
+            if not values:
+                arrivals.append((FILTERED, message))
+                self.statistics.filtered += 1
+        self.statistics.ran(1, len(values), perf_counter() - started)
+        return values
+
+
+class AsyncRoute(AsyncNode):
+    """A Router inside the scope."""
+
+    __slots__ = ("_branches", "_choose")
+
+    def __init__(
+        self,
+        choose: Choose,
+        branches: Sequence[Sequence[AsyncNode]],
+        statistics: NodeStatistics,
+        boundary: ErrorBoundary,
+    ) -> None:
+        super().__init__(statistics, boundary)
+        self._choose = choose
+        self._branches = branches
+
+    async def step(self, message: Message[Any], arrivals: list[Arrival]) -> list[Message[Any]]:
+        """Walk the record's branch."""
+        started = perf_counter()
+        try:
+            branch = self._branches[self._choose(message)]
+        except CAUGHT as error:
+            arrivals.append(Failure(self.boundary, message, error, ErrorKind.ROUTING))
+            return []
+        results = await walk(branch, message, arrivals)
+        self.statistics.ran(1, len(results), perf_counter() - started)
+        return results
+
+
+class AsyncEnd(AsyncNode):
+    """A terminal: the record has arrived."""
+
+    __slots__ = ("_end",)
+
+    def __init__(self, end: int, statistics: NodeStatistics, boundary: ErrorBoundary) -> None:
+        super().__init__(statistics, boundary)
+        self._end = end
+
+    async def step(self, message: Message[Any], arrivals: list[Arrival]) -> list[Message[Any]]:
+        """Note the arrival; the terminal's own stage runs for the whole batch afterwards."""
+        arrivals.append((self._end, message))
+        return []
+
+
+async def walk(
+    nodes: Sequence[AsyncNode], message: Message[Any], arrivals: list[Arrival]
+) -> list[Message[Any]]:
+    """Take *message* through *nodes* and return what leaves the last of them."""
+    messages = [message]
+    for node in nodes:
+        results: list[Message[Any]] = []
+        for item in messages:
+            results += await node.step(item, arrivals)
+        messages = results
+    return messages
+
+
+class ConcurrentStage(Stage):
+    """A ``WithAsync``.
+
+    Args:
+        scope: Opens the dependencies.
+        nodes: The inner nodes.
+        ends: Path of each terminal; the index is the ``end`` of an arrival, from 1. End 0 is what
+            leaves the scope.
+        bridge: Where the event loop runs.
+        statistics: Counters of the scope node.
+        boundary: Error boundary of the scope node.
+    """
+
+    __slots__ = ("_bridge", "_deadline_s", "_dependencies", "_ends", "_limit", "_nodes", "_scope")
+
+    def __init__(
+        self,
+        scope: AsyncScope,
+        declaration: Any,
+        nodes: Sequence[AsyncNode],
+        ends: Sequence[Sequence[Stage]],
+        *,
+        bridge: AsyncBridge,
+        dependencies: Dependencies,
+        statistics: NodeStatistics,
+        boundary: ErrorBoundary,
+    ) -> None:
+        super().__init__(statistics, boundary)
+        self._scope = scope
+        self._nodes = nodes
+        self._ends = ends
+        self._bridge = bridge
+        self._dependencies = dependencies
+        self._limit: int = declaration.max_concurrency
+        timeout_ms: int | None = declaration.task_timeout_ms
+        self._deadline_s = None if timeout_ms is None else timeout_ms / 1000
+
+    def process(self, offsets: Offsets, messages: Messages, out: Outcome) -> Pair:
+        """Run every record's inner process, then write what arrived, in order."""
+        self._scope.open_for_worker()
+        try:
+            arrivals = self._bridge.run(self._gather(messages))
+        except CAUGHT as error:
+            for offset, message in zip(offsets, messages, strict=True):
+                self.boundary.fail(offset, message, error, out)
+            return EMPTY
+        by_end: list[Pair] = [([], []) for _ in range(len(self._ends) + 1)]
+        for offset, of_record in zip(offsets, arrivals, strict=True):
+            for arrival in of_record:
+                if isinstance(arrival, Failure):
+                    arrival.boundary.fail(
+                        offset, arrival.message, arrival.error, out, arrival.kind
+                    )
+                elif arrival[0] == FILTERED:
+                    out.filtered.append(offset)
+                else:
+                    end = by_end[arrival[0]]
+                    end[0].append(offset)
+                    end[1].append(arrival[1])
+        for path, (end_offsets, end_messages) in zip(self._ends, by_end[1:], strict=True):
+            run_path(path, end_offsets, end_messages, out)
+        return by_end[0]
+
+    async def _gather(self, messages: Messages) -> list[list[Arrival]]:
+        if not self._scope.per_batch:
+            return await self._run_all(messages)
+        async with AsyncExitStack() as stack:
+            opened = await self._scope.enter(stack)
+            self._dependencies.current = {**self._dependencies.current, **opened}
+            return await self._run_all(messages)
+
+    async def _run_all(self, messages: Messages) -> list[list[Arrival]]:
+        arrivals: list[list[Arrival]] = [[] for _ in messages]
+        waiting = iter(range(len(messages)))
+
+        async def runner() -> None:
+            for index in waiting:
+                arrivals[index] = await self._run_one(messages[index])
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(min(self._limit, len(messages))):
+                tasks.start_soon(runner)
+        return arrivals
+
+    async def _run_one(self, message: Message[Any]) -> list[Arrival]:
+        arrivals: list[Arrival] = []
+        with anyio.move_on_after(self._deadline_s) as deadline:
+            results = await walk(self._nodes, message, arrivals)
+            arrivals += [(0, result) for result in results]
+        if deadline.cancelled_caught:
+            late = TimeoutError(f"the record took longer than {self._deadline_s} s")
+            return [Failure(self.boundary, message, late)]
+        return arrivals

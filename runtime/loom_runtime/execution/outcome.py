@@ -1,0 +1,33 @@
+"""What comes of one batch: gathered while its records go through the nodes of a segment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loom_runtime.errors import ErrorEnvelope
+from loom_runtime.message import Message
+
+Offsets = list[int]
+Messages = list[Message[Any]]
+Pair = tuple[Offsets, Messages]
+
+
+class Outcome:
+    """Writes, failures, drops and hand-overs of one batch, each with its source offsets.
+
+    Attributes:
+        writes: ``(port, offsets, outputs)``.
+        failures: ``(offset, envelope)``.
+        filtered: Offset of every token that ended without an output.
+        forwards: ``(exchange, offsets, messages)``, for nodes that hold.
+        keyed: ``(exchange, [(key, offset, message)])``, for nodes with keyed state.
+    """
+
+    __slots__ = ("failures", "filtered", "forwards", "keyed", "writes")
+
+    def __init__(self) -> None:
+        self.writes: list[tuple[int, Offsets, list[Any]]] = []
+        self.failures: list[tuple[int, ErrorEnvelope[Any]]] = []
+        self.filtered: Offsets = []
+        self.forwards: list[tuple[int, Offsets, Messages]] = []
+        self.keyed: list[tuple[int, list[tuple[str, int, Message[Any]]]]] = []

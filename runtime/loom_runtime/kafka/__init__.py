@@ -1,0 +1,1 @@
+"""The only package of the runtime that talks to Kafka."""
