@@ -1,7 +1,7 @@
 """Typed Kafka flows on Bytewax: declare, compile, run.
 
-Declarations are imported at once; what runs a flow is imported when it is first named, so that a
-module of declarations costs no Kafka client and no Bytewax.
+Declarations are imported at once. What compiles and runs a flow is imported when it is first
+named, so that a module of declarations costs neither Bytewax nor a Kafka client.
 """
 
 from __future__ import annotations
@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from loom_runtime.configurable import ConfigBinding, Configurable
 from loom_runtime.declaration import SourceLocation
-from loom_runtime.errors import DomainError, ErrorEnvelope, ErrorKind
+from loom_runtime.errors import (
+    DomainError,
+    ErrorEnvelope,
+    ErrorKind,
+    ErrorMessage,
+    ErrorMessageMeta,
+)
 from loom_runtime.expressions import msg, payload
 from loom_runtime.flow.boundary import (
     FromMultiTypeTopic,
@@ -22,7 +28,7 @@ from loom_runtime.flow.boundary import (
     PartitionStrategy,
 )
 from loom_runtime.flow.expansion import ExpandRoutes, Explode, PayloadExpander
-from loom_runtime.flow.process import ErrorRoute, Process, StreamFlow
+from loom_runtime.flow.process import ErrorRoute, Process, ProcessNode, StreamFlow
 from loom_runtime.flow.routing import (
     Broadcast,
     BroadcastRoute,
@@ -44,23 +50,137 @@ from loom_runtime.flow.steps import (
     Step,
 )
 from loom_runtime.message import Message, MessageMeta
-from loom_runtime.model import LoomFrozenStruct, LoomStruct
+from loom_runtime.model import LoomFrozenStruct, LoomStruct, StreamPayload
 
 if TYPE_CHECKING:
+    from loom_runtime.async_bridge import AsyncBridge, build_backend_options
     from loom_runtime.compiler.compile import compile_flow
     from loom_runtime.compiler.issues import CompilationError, CompilationIssue, IssueCode
-    from loom_runtime.compiler.plan import CompiledNode, CompiledPlan
+    from loom_runtime.compiler.plan import (
+        CompiledNode,
+        CompiledPlan,
+        CompiledSink,
+        CompiledSource,
+        NodeKind,
+    )
     from loom_runtime.config.context import ConfigContext
+    from loom_runtime.config.errors import ConfigError
+    from loom_runtime.config.kafka import (
+        ConsumerSettings,
+        KafkaSecuritySettings,
+        KafkaSettings,
+        ProducerSettings,
+        WireFormat,
+    )
+    from loom_runtime.config.runtime import BytewaxRecoverySettings, BytewaxRuntimeConfig
+    from loom_runtime.runner import StreamingRunner, shutdown_runner
+    from loom_runtime.testing import StreamingTestRunner
+    from loom_runtime.tracing import generate_trace_id
 
 _LAZY: Final = {
+    "AsyncBridge": "loom_runtime.async_bridge",
+    "BytewaxRecoverySettings": "loom_runtime.config.runtime",
+    "BytewaxRuntimeConfig": "loom_runtime.config.runtime",
     "CompilationError": "loom_runtime.compiler.issues",
     "CompilationIssue": "loom_runtime.compiler.issues",
     "CompiledNode": "loom_runtime.compiler.plan",
     "CompiledPlan": "loom_runtime.compiler.plan",
+    "CompiledSink": "loom_runtime.compiler.plan",
+    "CompiledSource": "loom_runtime.compiler.plan",
     "ConfigContext": "loom_runtime.config.context",
+    "ConfigError": "loom_runtime.config.errors",
+    "ConsumerSettings": "loom_runtime.config.kafka",
     "IssueCode": "loom_runtime.compiler.issues",
+    "KafkaSecuritySettings": "loom_runtime.config.kafka",
+    "KafkaSettings": "loom_runtime.config.kafka",
+    "NodeKind": "loom_runtime.compiler.plan",
+    "ProducerSettings": "loom_runtime.config.kafka",
+    "StreamingRunner": "loom_runtime.runner",
+    "StreamingTestRunner": "loom_runtime.testing",
+    "WireFormat": "loom_runtime.config.kafka",
+    "build_backend_options": "loom_runtime.async_bridge",
     "compile_flow": "loom_runtime.compiler.compile",
+    "generate_trace_id": "loom_runtime.tracing",
+    "shutdown_runner": "loom_runtime.runner",
 }
+
+__all__ = [
+    "AsyncBridge",
+    "BatchExpandStep",
+    "BatchStep",
+    "Broadcast",
+    "BroadcastRoute",
+    "BytewaxRecoverySettings",
+    "BytewaxRuntimeConfig",
+    "CollectBatch",
+    "CompilationError",
+    "CompilationIssue",
+    "CompiledNode",
+    "CompiledPlan",
+    "CompiledSink",
+    "CompiledSource",
+    "ConfigBinding",
+    "ConfigContext",
+    "ConfigError",
+    "Configurable",
+    "ConsumerSettings",
+    "ContextFactory",
+    "DomainError",
+    "Drain",
+    "ErrorEnvelope",
+    "ErrorKind",
+    "ErrorMessage",
+    "ErrorMessageMeta",
+    "ErrorRoute",
+    "ExpandRoutes",
+    "ExpandStep",
+    "Explode",
+    "ForEach",
+    "Fork",
+    "ForkRoute",
+    "FromMultiTypeTopic",
+    "FromTopic",
+    "IntoTopic",
+    "IssueCode",
+    "KafkaSecuritySettings",
+    "KafkaSettings",
+    "LoomFrozenStruct",
+    "LoomStruct",
+    "Message",
+    "MessageMeta",
+    "NodeKind",
+    "PartitionGuarantee",
+    "PartitionPolicy",
+    "PartitionStrategy",
+    "PayloadExpander",
+    "Predicate",
+    "Process",
+    "ProcessNode",
+    "ProducerSettings",
+    "RecordStep",
+    "ResourceScope",
+    "Route",
+    "Router",
+    "Selector",
+    "SourceLocation",
+    "StatefulStep",
+    "Step",
+    "StreamFlow",
+    "StreamPayload",
+    "StreamShape",
+    "StreamingRunner",
+    "StreamingTestRunner",
+    "WindowStrategy",
+    "WireFormat",
+    "With",
+    "WithAsync",
+    "build_backend_options",
+    "compile_flow",
+    "generate_trace_id",
+    "msg",
+    "payload",
+    "shutdown_runner",
+]
 
 
 def __getattr__(name: str) -> Any:

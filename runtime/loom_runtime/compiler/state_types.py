@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import typing
 from typing import Any, ForwardRef, TypeVar, get_args, get_origin
+
+import msgspec
 
 from loom_runtime.flow.steps import StatefulStep
 from loom_runtime.model import LoomFrozenStruct, LoomStruct
@@ -65,3 +68,12 @@ def _resolved(argument: Any, cls: type) -> Any | None:
         )["state"]
     except (NameError, TypeError, SyntaxError, AttributeError):
         return None
+
+
+def schema_text(kind: Any) -> str:
+    """Return the JSON Schema of *kind* as canonical JSON; its name when it has no schema."""
+    try:
+        schema = msgspec.json.schema(kind)
+    except (TypeError, NameError):
+        return json.dumps({"type": str(kind)})
+    return json.dumps(schema, sort_keys=True)
