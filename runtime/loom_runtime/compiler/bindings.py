@@ -133,8 +133,9 @@ class Binder:
                 reporter(f"argument {name!r} is missing", f"{path}.{name}" if path else None, hint)
                 fine = False
         hints = _hints(binding.target)
-        for key in configured.keys() & named.keys() & hints.keys():
-            fine &= _convert_in_place(configured, key, hints[key], f"{path}.{key}", reporter)
+        for key in configured:
+            if key in named and key in hints:
+                fine &= _convert_in_place(configured, key, hints[key], f"{path}.{key}", reporter)
         return fine
 
     def _section(self, binding: ConfigBinding, reporter: _Reporter) -> dict[str, Any] | None:
@@ -184,24 +185,25 @@ class _Reporter:
 def _convert_in_place(
     given: dict[str, Any], key: str, hint: Any, field: str, reporter: _Reporter
 ) -> bool:
+    if not _is_data(hint):
+        # The annotation means nothing to msgspec; the constructor judges the value.
+        return True
     try:
         given[key] = decode(given[key], hint)
     except DecodeError as error:
-        if not _is_decodable(hint):
-            # The annotation means nothing to msgspec; the constructor judges the value.
-            return True
         inner = "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in error.keys)
         reporter(error.problem, f"{field}{inner}", error.advice)
         return False
     return True
 
 
-def _is_decodable(hint: Any) -> bool:
+def _is_data(hint: Any) -> bool:
     try:
-        msgspec.inspect.type_info(hint)
+        info = msgspec.inspect.type_info(hint)
     except (TypeError, NameError):
         return False
-    return True
+    parts = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    return not any(isinstance(part, msgspec.inspect.CustomType) for part in parts)
 
 
 def _parameters(target: type) -> Mapping[str, inspect.Parameter] | None:
