@@ -1,0 +1,1 @@
+"""Wire formats: records to messages and back, over bytes, without a Kafka client."""
