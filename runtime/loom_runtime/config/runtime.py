@@ -22,6 +22,13 @@ class BytewaxRecoverySettings(LoomFrozenStruct, frozen=True, forbid_unknown_fiel
     backup_interval_ms: int | None = None
     partitions: int = 8
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that mean nothing."""
+        if self.partitions < 1:
+            raise ValueError(f"recovery.partitions is {self.partitions}; the least is 1")
+        if self.backup_interval_ms is not None and self.backup_interval_ms < 0:
+            raise ValueError("recovery.backup_interval_ms must not be negative")
+
 
 class BytewaxRuntimeConfig(LoomFrozenStruct, frozen=True, forbid_unknown_fields=True):
     """How a flow runs.
@@ -36,7 +43,6 @@ class BytewaxRuntimeConfig(LoomFrozenStruct, frozen=True, forbid_unknown_fields=
         use_uvloop: Whether asyncio runs on uvloop.
         force_shutdown_timeout_ms: How long to wait for coroutines at shutdown; ``None`` waits for
             ever.
-        drain_timeout_ms: How long a drain may take before the run is given up, milliseconds.
     """
 
     workers_per_process: int = 1
@@ -47,7 +53,6 @@ class BytewaxRuntimeConfig(LoomFrozenStruct, frozen=True, forbid_unknown_fields=
     async_backend: Literal["asyncio", "trio"] = "asyncio"
     use_uvloop: bool = False
     force_shutdown_timeout_ms: int | None = None
-    drain_timeout_ms: int = 30_000
 
     def __post_init__(self) -> None:
         """Refuse numbers and combinations that mean nothing."""

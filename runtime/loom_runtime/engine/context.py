@@ -59,9 +59,7 @@ class EngineContext:
             self._partitions = self.transport.partitions()
             for topic, partition in self._partitions:
                 key = partition_key(topic, partition)
-                self.ledgers[key] = PartitionLedger(
-                    topic, partition, tracked=self.layout.fans_out
-                )
+                self.ledgers[key] = PartitionLedger(topic, partition, tracked=self.layout.fans_out)
                 self.control.expect(key)
         return self._partitions
 

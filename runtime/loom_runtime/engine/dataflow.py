@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import bytewax.operators as op
-from bytewax.dataflow import Dataflow, KeyedStream, Stream
+from bytewax.dataflow import Dataflow, Stream
+from bytewax.operators import KeyedStream
 
 from loom_runtime.compiler.plan import NodeKind
 from loom_runtime.engine.context import EngineContext
@@ -33,7 +34,9 @@ def build_dataflow(context: EngineContext) -> Dataflow:
         arriving = [_picked(f"to_{exchange.step_id}", segment_of[exchange.parent], exchange.index)]
         if exchange.parent is not None and exchange.node.kind is NodeKind.COLLECT_BATCH:
             arriving.append(_picked(f"flush_{exchange.step_id}", sent[0], exchange.index))
-        stream = arriving[0] if len(arriving) == 1 else op.merge(f"all_{exchange.step_id}", *arriving)
+        stream = (
+            arriving[0] if len(arriving) == 1 else op.merge(f"all_{exchange.step_id}", *arriving)
+        )
         stepped = _exchange(context, exchange, stream)
         segment_of[exchange.index] = op.flat_map_batch(
             f"after_{exchange.step_id}", stepped, _segment(context, exchange)
@@ -53,9 +56,7 @@ def _exchange(
     return op.stateful_batch(exchange.step_id, stream, collect_logic(context, exchange))
 
 
-def _segment(
-    context: EngineContext, exchange: Exchange
-) -> Callable[[list[Any]], Iterable[Sent]]:
+def _segment(context: EngineContext, exchange: Exchange) -> Callable[[list[Any]], Iterable[Sent]]:
     def run(items: list[Any]) -> Iterable[Sent]:
         return context.exchange_segment(exchange).run(items)
 

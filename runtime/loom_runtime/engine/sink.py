@@ -62,7 +62,8 @@ class PartitionSink(StatefulSinkPartition[Parcel, bytes | None]):
         if lost:
             raise _not_delivered(self._ports[lost[0].port], lost)
         failed = {id(item.output) for item in undelivered}
-        dead, delivered = [], []
+        dead: list[int] = []
+        delivered: list[int] = []
         for offset, output in zip(offsets, outputs, strict=True):
             (dead if id(output) in failed else delivered).append(offset)
         self._ledger.delivered(dead, Fate.DEAD_LETTERED)
@@ -83,9 +84,7 @@ class PartitionedSink(FixedPartitionedSink[Parcel, bytes | None]):
         """Return the part's index among the parts of all processes, which Bytewax sorts."""
         return self._context.part_index[item_key]
 
-    def build_part(
-        self, step_id: str, for_part: str, resume_state: bytes | None
-    ) -> PartitionSink:
+    def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> PartitionSink:
         """Make one part."""
         return PartitionSink(self._context, self._context.ledgers[for_part], resume_state)
 

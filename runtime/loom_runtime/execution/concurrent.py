@@ -202,9 +202,7 @@ class ConcurrentStage(Stage):
         for offset, of_record in zip(offsets, arrivals, strict=True):
             for arrival in of_record:
                 if isinstance(arrival, Failure):
-                    arrival.boundary.fail(
-                        offset, arrival.message, arrival.error, out, arrival.kind
-                    )
+                    arrival.boundary.fail(offset, arrival.message, arrival.error, out, arrival.kind)
                 elif arrival[0] == FILTERED:
                     out.filtered.append(offset)
                 else:

@@ -38,7 +38,9 @@ class KeyedForwardStage(Stage):
             try:
                 key = key_of(message)
                 if not isinstance(key, str):
-                    raise TypeError(f"key returned a {type(key).__qualname__}; it must return a str")
+                    raise TypeError(
+                        f"key returned a {type(key).__qualname__}; it must return a str"
+                    )
             except CAUGHT as error:
                 self.boundary.fail(offset, message, error, out)
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -120,14 +120,20 @@ class Layout:
     levels: int
 
 
-def lay_out(plan: CompiledPlan) -> Layout:
-    """Return the layout of *plan*; the same plan gives the same layout in every process."""
-    return _Surveyor(plan).survey()
+def lay_out(plan: CompiledPlan, registered: Iterable[ErrorKind] = ()) -> Layout:
+    """Return the layout of *plan*; the same plan gives the same layout in every process.
+
+    Args:
+        plan: The plan.
+        registered: Error kinds that a registered sink takes; it wins over the plan's route.
+    """
+    return _Surveyor(plan, frozenset(registered)).survey()
 
 
 class _Surveyor:
-    def __init__(self, plan: CompiledPlan) -> None:
+    def __init__(self, plan: CompiledPlan, registered: frozenset[ErrorKind]) -> None:
         self._plan = plan
+        self._registered = registered
         self._ports: list[Port] = []
         self._port_of_path: dict[NodePath, int] = {}
         self._exchanges: list[Exchange] = []
@@ -139,7 +145,10 @@ class _Surveyor:
             end = PathEnd(EndKind.WRITE, self._add_port(plan.output))
         self._walk(plan.process, end, parent=None, level=0)
         error_ports = {
-            kind: self._add_port(sink, kind) for kind, sink in sorted(plan.error_routes.items())
+            kind: self._add_port(
+                None if kind in self._registered else plan.error_routes[kind], kind
+            )
+            for kind in sorted(self._registered | plan.error_routes.keys())
         }
         return Layout(
             plan=plan,
@@ -153,7 +162,7 @@ class _Surveyor:
             levels=max((e.level for e in self._exchanges), default=0),
         )
 
-    def _add_port(self, sink: CompiledSink, kind: ErrorKind | None = None) -> int:
+    def _add_port(self, sink: CompiledSink | None, kind: ErrorKind | None = None) -> int:
         self._ports.append(Port(len(self._ports), sink, kind))
         return len(self._ports) - 1
 

@@ -74,7 +74,10 @@ class RouterStage(Stage):
     __slots__ = ("_choose", "_paths")
 
     def __init__(
-        self, choose: Choose, paths: Sequence[Path], statistics: NodeStatistics,
+        self,
+        choose: Choose,
+        paths: Sequence[Path],
+        statistics: NodeStatistics,
         boundary: ErrorBoundary,
     ) -> None:
         super().__init__(statistics, boundary)
@@ -115,7 +118,9 @@ class RouterStage(Stage):
             return EMPTY
         if len(results) == 1:
             return results[0]
-        merged = [pair for offsets, messages in results for pair in zip(offsets, messages, strict=True)]
+        merged = [
+            pair for offsets, messages in results for pair in zip(offsets, messages, strict=True)
+        ]
         merged.sort(key=_first)
         return [offset for offset, _ in merged], [message for _, message in merged]
 
@@ -163,7 +168,10 @@ class ExpandRoutesStage(Stage):
     __slots__ = ("_default", "_expand", "_indexes", "_paths")
 
     def __init__(
-        self, node: CompiledNode, paths: Sequence[Path], statistics: NodeStatistics,
+        self,
+        node: CompiledNode,
+        paths: Sequence[Path],
+        statistics: NodeStatistics,
         boundary: ErrorBoundary,
     ) -> None:
         super().__init__(statistics, boundary)
@@ -188,8 +196,8 @@ class ExpandRoutesStage(Stage):
                 index = self._indexes.get(type(row.payload), self._default)
                 if index is None:
                     name = type(row.payload).__qualname__
-                    error = NoRouteError(f"no route for rows of {name} and no default")
-                    self.boundary.fail(offset, row, error, out, ErrorKind.ROUTING)
+                    no_route = NoRouteError(f"no route for rows of {name} and no default")
+                    self.boundary.fail(offset, row, no_route, out, ErrorKind.ROUTING)
                     continue
                 part = parts.setdefault(index, ([], []))
                 part[0].append(offset)

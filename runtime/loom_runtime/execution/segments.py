@@ -58,12 +58,10 @@ class Segment:
                 yield exchange, key, (partition, offset, message)
         receipt.filtered = len(out.filtered)
         if self._tracked:
-            receipt.tokens = self._tokens(out, receipt, consumed)
+            receipt.tokens = self._tokens(out, consumed)
         yield TO_SINK, partition, Parcel(out.writes, receipt)
 
-    def _tokens(
-        self, out: Outcome, receipt: Receipt, consumed: Sequence[int] | None
-    ) -> list[tuple[int, int, int]]:
+    def _tokens(self, out: Outcome, consumed: Sequence[int] | None) -> list[tuple[int, int, int]]:
         kept = chain(
             chain.from_iterable(offsets for _, offsets, _ in out.writes),
             chain.from_iterable(offsets for _, offsets, _ in out.forwards),
@@ -111,7 +109,10 @@ class SourceSegment(Segment):
         for item in items:
             if isinstance(item, Flush):
                 for exchange in self._layout.exchanges:
-                    if exchange.level == item.level and exchange.node.kind is NodeKind.COLLECT_BATCH:
+                    if (
+                        exchange.level == item.level
+                        and exchange.node.kind is NodeKind.COLLECT_BATCH
+                    ):
                         yield exchange.index, item.partition, item
                 continue
             yield from self._run_batch(item)
@@ -152,9 +153,7 @@ class ExchangeSegment(Segment):
         self._statistics = worker.statistics_of(node.path)
         self._boundary = worker.boundary_of(node)
         self._late = (
-            None
-            if exchange.late_port is None
-            else worker.write_stage(exchange.late_port, node)
+            None if exchange.late_port is None else worker.write_stage(exchange.late_port, node)
         )
 
     def run(self, items: Iterable[tuple[str, Stepped | Collected]]) -> Iterator[Sent]:
@@ -216,9 +215,7 @@ class ExchangeSegment(Segment):
             self._boundary.fail(offset, message, error, out, ErrorKind.ROUTING)
 
 
-def _unrouted(
-    layout: Layout, envelope: ErrorEnvelope[Any], count: int
-) -> UnroutedErrorError:
+def _unrouted(layout: Layout, envelope: ErrorEnvelope[Any], count: int) -> UnroutedErrorError:
     meta = envelope.transport
     if envelope.original_message is not None:
         meta = envelope.original_message.meta

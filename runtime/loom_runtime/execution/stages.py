@@ -237,9 +237,7 @@ class ExplodeStage(Stage):
 
     __slots__ = ("_expand",)
 
-    def __init__(
-        self, expander: Any, statistics: NodeStatistics, boundary: ErrorBoundary
-    ) -> None:
+    def __init__(self, expander: Any, statistics: NodeStatistics, boundary: ErrorBoundary) -> None:
         super().__init__(statistics, boundary)
         self._expand = expander.expand
 

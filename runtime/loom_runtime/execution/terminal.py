@@ -1,4 +1,4 @@
-"""Stages that end a path: a write, a drop, a hand-over to another worker."""
+"""Stages that call no user code: a write, a drop, a pass, a hand-over to another worker."""
 
 from __future__ import annotations
 
@@ -99,14 +99,22 @@ class DropStage(Stage):
         return EMPTY
 
 
+class PassStage(Stage):
+    """Batch to record: the records go on as they are."""
+
+    __slots__ = ()
+
+    def process(self, offsets: Offsets, messages: Messages, out: Outcome) -> Pair:  # noqa: ARG002
+        """Return the records."""
+        return offsets, messages
+
+
 class ForwardStage(Stage):
     """Hands records over to an exchange, whose own worker counts them."""
 
     __slots__ = ("_exchange",)
 
-    def __init__(
-        self, exchange: int, statistics: NodeStatistics, boundary: ErrorBoundary
-    ) -> None:
+    def __init__(self, exchange: int, statistics: NodeStatistics, boundary: ErrorBoundary) -> None:
         super().__init__(statistics, boundary)
         self._exchange = exchange
 

@@ -20,7 +20,7 @@ from loom_runtime.execution.concurrent import (
     ConcurrentStage,
 )
 from loom_runtime.execution.keyed import KeyedForwardStage, KeyedStep
-from loom_runtime.execution.layout import EXCHANGED, RETURN, EndKind, Layout, PathEnd
+from loom_runtime.execution.layout import DROP, EXCHANGED, RETURN, EndKind, Layout, PathEnd
 from loom_runtime.execution.routing import (
     BroadcastStage,
     ExpandRoutesStage,
@@ -45,6 +45,7 @@ from loom_runtime.execution.terminal import (
     DropStage,
     EnvelopeWriterEncoder,
     ForwardStage,
+    PassStage,
     RecordEncoder,
     WriteStage,
 )
@@ -184,42 +185,49 @@ class Worker:
         )
         return self.write_stage(end.port, output)
 
-    def _stage(
-        self, node: CompiledNode, dependencies: Dependencies, *, in_router: bool
-    ) -> Stage:
+    def _stage(self, node: CompiledNode, dependencies: Dependencies, *, in_router: bool) -> Stage:
         statistics, boundary = self.statistics_of(node.path), self.boundary_of(node)
         if node.kind in _STEP_STAGES:
             stage = _STEP_STAGES[node.kind](self._step(node), statistics, boundary, dependencies)
             alone = in_router and isinstance(stage, BatchStage | BatchExpandStage)
             return SingleStage(stage) if alone else stage
+        return self._structure(node, dependencies, statistics, boundary)
+
+    def _structure(
+        self,
+        node: CompiledNode,
+        dependencies: Dependencies,
+        statistics: NodeStatistics,
+        boundary: ErrorBoundary,
+    ) -> Stage:
+        """Return the stage of a node that is no step."""
+        stage: Stage
         match node.kind:
             case NodeKind.EXPLODE:
-                return ExplodeStage(node.node.expander, statistics, boundary)
-            case NodeKind.ROUTER:
-                paths = self._paths(node, RETURN, dependencies, in_router=True)
-                return RouterStage(chooser(node), paths, statistics, boundary)
-            case NodeKind.FORK:
-                paths = self._paths(node, RETURN, dependencies)
-                return RouterStage(chooser(node), paths, statistics, boundary)
+                stage = ExplodeStage(node.node.expander, statistics, boundary)
+            case NodeKind.ROUTER | NodeKind.FORK:
+                in_router = node.kind is NodeKind.ROUTER
+                paths = self._paths(node, RETURN, dependencies, in_router=in_router)
+                stage = RouterStage(chooser(node), paths, statistics, boundary)
             case NodeKind.BROADCAST:
-                return BroadcastStage(
-                    self._paths(node, PathEnd(EndKind.DROP), dependencies), statistics, boundary
-                )
+                paths = self._paths(node, DROP, dependencies)
+                stage = BroadcastStage(paths, statistics, boundary)
             case NodeKind.EXPAND_ROUTES:
                 paths = self._paths(node, RETURN, dependencies)
-                return ExpandRoutesStage(node, paths, statistics, boundary)
+                stage = ExpandRoutesStage(node, paths, statistics, boundary)
             case NodeKind.WITH:
-                return self._scope_stage(node, dependencies)
+                stage = self._scope_stage(node, dependencies)
             case NodeKind.WITH_ASYNC:
-                return self._concurrent_stage(node, dependencies)
+                stage = self._concurrent_stage(node, dependencies)
             case NodeKind.INTO_TOPIC:
-                port = self.surroundings.layout.port_of_path[node.path]
-                return self.write_stage(port, node)
+                stage = self.write_stage(self.surroundings.layout.port_of_path[node.path], node)
             case NodeKind.DRAIN:
-                return DropStage(statistics, boundary)
+                stage = DropStage(statistics, boundary)
             case NodeKind.FOR_EACH:
-                return ForEachStage(statistics, boundary)
-        raise NotImplementedError(node.kind)
+                stage = PassStage(statistics, boundary)
+            case _:
+                raise NotImplementedError(f"{node.name}: {node.kind}")
+        return stage
 
     def _paths(
         self,
@@ -282,15 +290,3 @@ class Worker:
             dependencies,
             expands=node.kind is NodeKind.EXPAND_STEP,
         )
-
-
-class ForEachStage(Stage):
-    """Batch to record: the records go on as they are."""
-
-    __slots__ = ()
-
-    def process(
-        self, offsets: list[int], messages: list[Any], out: object
-    ) -> tuple[list[int], list[Any]]:
-        """Return the records."""
-        return offsets, messages

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol
+
+from typing_extensions import TypeVar
 
 from loom_runtime.declaration import Declared
 from loom_runtime.model import LoomFrozenStruct, LoomStruct
@@ -12,7 +14,7 @@ from loom_runtime.model import LoomFrozenStruct, LoomStruct
 if TYPE_CHECKING:
     from loom_runtime.flow.process import Process
 
-InT = TypeVar("InT", bound=LoomStruct | LoomFrozenStruct)
+InT = TypeVar("InT", bound=LoomStruct | LoomFrozenStruct, default=Any)
 PayloadT_contra = TypeVar(
     "PayloadT_contra", bound=LoomStruct | LoomFrozenStruct, contravariant=True
 )

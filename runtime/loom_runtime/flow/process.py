@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
 
 from loom_runtime.configurable import ConfigBinding
 from loom_runtime.declaration import Declared
@@ -18,8 +20,8 @@ from loom_runtime.flow.shapes import CollectBatch, Drain, ForEach
 from loom_runtime.flow.steps import Step
 from loom_runtime.model import LoomFrozenStruct, LoomStruct
 
-InT = TypeVar("InT", bound=LoomStruct | LoomFrozenStruct)
-OutT = TypeVar("OutT", bound=LoomStruct | LoomFrozenStruct)
+InT = TypeVar("InT", bound=LoomStruct | LoomFrozenStruct, default=Any)
+OutT = TypeVar("OutT", bound=LoomStruct | LoomFrozenStruct, default=Any)
 
 ProcessNode = (
     Step[Any, Any]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Generic, Protocol, runtime_checkable
+
+from typing_extensions import TypeVar
 
 from loom_runtime.declaration import Declared
 from loom_runtime.expressions import ExpressionNode, PathReference
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 PayloadT_contra = TypeVar(
     "PayloadT_contra", bound=LoomStruct | LoomFrozenStruct, contravariant=True
 )
-InT = TypeVar("InT", bound=LoomStruct | LoomFrozenStruct)
-OutT = TypeVar("OutT", bound=LoomStruct | LoomFrozenStruct)
+InT = TypeVar("InT", bound=LoomStruct | LoomFrozenStruct, default=Any)
+OutT = TypeVar("OutT", bound=LoomStruct | LoomFrozenStruct, default=Any)
 
 
 @runtime_checkable

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
+
+from typing_extensions import TypeVar
 
 from loom_runtime.configurable import Configurable
 from loom_runtime.declaration import Declared
@@ -14,8 +16,8 @@ from loom_runtime.model import LoomFrozenStruct, LoomStruct
 if TYPE_CHECKING:
     from loom_runtime.flow.process import Process
 
-InT = TypeVar("InT", bound=LoomStruct | LoomFrozenStruct)
-OutT = TypeVar("OutT", bound=LoomStruct | LoomFrozenStruct)
+InT = TypeVar("InT", bound=LoomStruct | LoomFrozenStruct, default=Any)
+OutT = TypeVar("OutT", bound=LoomStruct | LoomFrozenStruct, default=Any)
 
 AnyContext = AbstractContextManager[Any] | AbstractAsyncContextManager[Any]
 

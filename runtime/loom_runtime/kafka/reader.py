@@ -27,6 +27,7 @@ _CONSUMER_DEFAULTS: dict[str, KafkaValue] = {
     "enable.partition.eof": True,
     "fetch.wait.max.ms": 50,
     "queued.min.messages": 20_000,
+    "fetch.queue.backoff.ms": 5,
     "log.connection.close": False,
 }
 
@@ -103,22 +104,27 @@ class KafkaReader:
 
     def read(self, limit: int) -> SourceBatch | None:
         """Return what the client has fetched, at most *limit* records, without waiting."""
-        records = []
+        records: list[Any] = []
         for message in self._consumer.consume(limit, 0):
             error = message.error()
             if error is not None:
                 self._take_error(error, message.offset())
                 continue
-            offset: int = message.offset()  # type: ignore[assignment]
             records.append(
-                (offset, message.key(), message.value(), message.headers(), message.timestamp()[1])
+                (
+                    message.offset(),
+                    message.key(),
+                    message.value(),
+                    message.headers(),
+                    message.timestamp()[1],
+                )
             )
         if not records:
             return None
         self._position = records[-1][0] + 1
         self._at_end = False
         self._note_end()
-        return SourceBatch(self._topic, self._partition, records)  # type: ignore[arg-type]
+        return SourceBatch(self._topic, self._partition, records)
 
     def commit(self, offset: int, *, wait: bool) -> None:
         """Commit *offset* unless it would rewind the group; an old commit is renewed."""
@@ -184,9 +190,7 @@ class KafkaReader:
                 self._end_offset = max(self._end_offset or 0, offset)
             return
         if error.fatal() or error.code() in _HOPELESS:
-            raise _unavailable(
-                self._settings, self._topic, self._partition, KafkaException(error)
-            )
+            raise _unavailable(self._settings, self._topic, self._partition, KafkaException(error))
         _log.warning(
             "the broker reported an error; reading goes on",
             topic=self._topic,
@@ -215,9 +219,7 @@ class KafkaReader:
                 committed=self._committed,
             )
 
-    def _committed_by_broker(
-        self, error: KafkaError | None, places: list[TopicPartition]
-    ) -> None:
+    def _committed_by_broker(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
         for place in places:
             problem = error or place.error
             if problem is None and place.offset >= 0:

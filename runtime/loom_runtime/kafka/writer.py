@@ -103,7 +103,6 @@ class KafkaWriter:
 
     def dead_letter(self, undelivered: Sequence[Undelivered]) -> list[Undelivered]:
         """Write to the ports' dead-letter topics, wait, and return what was not taken."""
-        letters: dict[int, Undelivered] = {}
         lost = []
         for item in undelivered:
             sink = self._ports[item.port].sink
@@ -111,10 +110,11 @@ class KafkaWriter:
                 lost.append(item)
                 continue
             letter = dead_letter(item.output, item.reason)
-            letters[id(letter)] = item
             self._produce(self._producers[item.port], sink.dlq_topic, [letter])
-            for failed in self._flush_and_take(sink.dlq_topic, letter):
-                lost.append(Undelivered(item.port, item.output, f"{item.reason}; then {failed}"))
+            lost += [
+                Undelivered(item.port, item.output, f"{item.reason}; then {failed}")
+                for failed in self._flush_and_take(sink.dlq_topic, letter)
+            ]
         return lost
 
     def close(self) -> None:
@@ -142,7 +142,7 @@ class KafkaWriter:
                 if headers is None:
                     produce(topic, value, key)
                 else:
-                    produce(topic, value, key, headers=headers)  # type: ignore[arg-type]
+                    produce(topic, value, key, headers=headers)
             except BufferError:
                 self._wait_for_room(producer, topic, output)
             except KafkaException as error:
@@ -156,7 +156,7 @@ class KafkaWriter:
         while monotonic() < deadline_s:
             producer.poll(0.1)
             try:
-                producer.produce(topic, value, key, headers=headers)  # type: ignore[arg-type]
+                producer.produce(topic, value, key, headers=headers)
             except BufferError:
                 continue
             except KafkaException as error:
@@ -174,7 +174,7 @@ class KafkaWriter:
         if error is not None:
             with self._lock:
                 self._failed.append(
-                    (message.topic() or "", message.key(), message.value(), error.str())  # type: ignore[arg-type]
+                    (message.topic() or "", message.key(), message.value(), error.str())
                 )
 
 

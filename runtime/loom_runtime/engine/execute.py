@@ -1,0 +1,79 @@
+"""Runs a dataflow on Bytewax and tells its failures apart from ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bytewax.dataflow import Dataflow
+from bytewax.recovery import RecoveryConfig, init_db_dir
+from bytewax.run import cli_main
+
+from loom_runtime.config.runtime import BytewaxRuntimeConfig
+from loom_runtime.execution.boundary import reason_of
+from loom_runtime.failures import EngineError, RunError
+
+
+def initialise_store(db_dir: Path, partitions: int) -> None:
+    """Create the files of an empty recovery store."""
+    init_db_dir(db_dir, partitions)  # type: ignore[no-untyped-call]
+
+
+def execute(
+    flow: Dataflow,
+    runtime: BytewaxRuntimeConfig,
+    backup_interval: timedelta | None,
+    guard: Callable[[], AbstractContextManager[Any]] = nullcontext,
+) -> None:
+    """Run *flow* until it ends.
+
+    Args:
+        flow: The dataflow.
+        runtime: Workers, cluster, epochs and recovery.
+        backup_interval: How long superseded snapshots are kept; used with recovery only.
+        guard: Entered round the run.
+
+    Raises:
+        RunError: When the run fails.
+        KeyboardInterrupt: When it was interrupted.
+    """
+    recovery = None
+    if runtime.recovery is not None:
+        recovery = RecoveryConfig(runtime.recovery.db_dir, backup_interval)  # type: ignore[no-untyped-call]
+    addresses = None if runtime.addresses is None else list(runtime.addresses)
+    try:
+        with guard():
+            cli_main(  # type: ignore[no-untyped-call]
+                flow,
+                workers_per_process=runtime.workers_per_process,
+                process_id=runtime.process_id,
+                addresses=addresses,
+                epoch_interval=timedelta(milliseconds=runtime.epoch_interval_ms),
+                recovery_config=recovery,
+            )
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        ours = _cause(error)
+        if isinstance(ours, RunError | KeyboardInterrupt):
+            raise ours from None
+        raise EngineError(
+            f"{type(ours).__qualname__}: {reason_of(ours)}",
+            where=f"flow {flow.flow_id}",
+            what_next="the traceback above this error's cause says where; offsets are committed "
+            "up to the last whole epoch, so the flow may be started again",
+        ) from error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the innermost cause: Bytewax wraps what an operator raised."""
+    seen = {id(error)}
+    while True:
+        inner = error.__cause__ or error.__context__
+        if inner is None or id(inner) in seen or isinstance(error, RunError):
+            return error
+        seen.add(id(inner))
+        error = inner

@@ -1,0 +1,244 @@
+"""One prepared run: context, dataflow, recovery store, observers; everything it holds to release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bytewax.dataflow import Dataflow
+
+from loom_runtime.async_bridge import AsyncBridge, build_backend_options
+from loom_runtime.compiler.plan import CompiledPlan
+from loom_runtime.config.kafka import WireFormat
+from loom_runtime.config.runtime import BytewaxRuntimeConfig
+from loom_runtime.engine.context import EngineContext
+from loom_runtime.engine.dataflow import build_dataflow
+from loom_runtime.engine.execute import execute, initialise_store
+from loom_runtime.engine.observation import Observation
+from loom_runtime.engine.registered import PassEnvelope, RoutingWriter
+from loom_runtime.engine_control import RunControl
+from loom_runtime.errors import ErrorKind
+from loom_runtime.execution.layout import Layout, lay_out
+from loom_runtime.execution.terminal import EnvelopeWriterEncoder, RecordEncoder
+from loom_runtime.execution.worker import Surroundings
+from loom_runtime.kafka.transport import KafkaTransport
+from loom_runtime.ledger import LedgerReport
+from loom_runtime.observability import ObservabilityRuntime
+from loom_runtime.recovery.identity import identity_of
+from loom_runtime.recovery.store import backup_interval, prepare_store
+from loom_runtime.sinks import ErrorSink
+from loom_runtime.transport import OutputWriter, PartitionReader, Transport
+from loom_runtime.wire.encoding import build_encoder
+from loom_runtime.wire.envelopes import EnvelopeEncoder
+
+
+@dataclass
+class PreparedRun:
+    """A run that is ready.
+
+    Attributes:
+        context: What its workers share.
+        dataflow: What Bytewax runs.
+        runtime: How it runs.
+    """
+
+    context: EngineContext
+    runtime: BytewaxRuntimeConfig
+    bridge: BridgeOfProcess
+    resources: ExitStack = field(default_factory=ExitStack)
+    _closed: bool = False
+
+    @cached_property
+    def dataflow(self) -> Dataflow:
+        """The dataflow."""
+        return build_dataflow(self.context)
+
+    def execute(self) -> None:
+        """Run until the end.
+
+        Raises:
+            RunError: When the run fails, or its recovery store cannot be used.
+        """
+        settings = self.runtime.recovery
+        _ = self.context.partitions
+        interval = None
+        if settings is not None:
+            self.resources.enter_context(
+                prepare_store(
+                    Path(settings.db_dir),
+                    identity_of(self.context.layout.plan),
+                    partitions=settings.partitions,
+                    initialise=initialise_store,
+                    addresses=self.runtime.addresses,
+                    process_id=self.runtime.process_id,
+                )
+            )
+            interval = backup_interval(settings)
+        execute(self.dataflow, self.runtime, interval)
+
+    def close(self) -> None:
+        """Release everything. Does nothing the second time."""
+        if self._closed:
+            return
+        self._closed = True
+        with self.resources:
+            self.context.close()
+            self.bridge.shutdown()
+
+
+class BridgeOfProcess:
+    """The process's event loop, made when the first ``WithAsync`` asks for it."""
+
+    def __init__(self, runtime: BytewaxRuntimeConfig) -> None:
+        self._runtime = runtime
+        self._bridge: AsyncBridge | None = None
+
+    def __call__(self) -> AsyncBridge:
+        """Return the bridge."""
+        if self._bridge is None:
+            runtime = self._runtime
+            self._bridge = AsyncBridge(
+                runtime.async_backend,
+                build_backend_options(runtime.async_backend, runtime.use_uvloop),
+                runtime.force_shutdown_timeout_ms,
+            )
+        return self._bridge
+
+    def shutdown(self) -> None:
+        """Stop the event loop."""
+        if self._bridge is not None:
+            self._bridge.shutdown()
+
+
+@dataclass
+class _WithRegisteredSinks:
+    """A transport whose writer also serves registered sinks."""
+
+    topics: Transport
+    make_writer: Callable[[OutputWriter], OutputWriter]
+
+    def partitions(self) -> Sequence[tuple[str, int]]:
+        return self.topics.partitions()
+
+    def every_partition(self) -> Sequence[tuple[str, int]]:
+        return self.topics.every_partition()
+
+    def open_reader(
+        self, topic: str, partition: int, snapshot_offset: int | None
+    ) -> PartitionReader:
+        return self.topics.open_reader(topic, partition, snapshot_offset)
+
+    def writer(self) -> OutputWriter:
+        return self._writer
+
+    def close(self) -> None:
+        self.topics.close()
+
+    @cached_property
+    def _writer(self) -> OutputWriter:
+        return self.make_writer(self.topics.writer())
+
+
+def prepare(
+    plan: CompiledPlan,
+    runtime: BytewaxRuntimeConfig,
+    *,
+    control: RunControl,
+    observability: ObservabilityRuntime,
+    error_sinks: Mapping[ErrorKind, ErrorSink],
+    revision: str | None,
+    listeners: list[Callable[[LedgerReport], None]],
+) -> PreparedRun:
+    """Return a run of *plan* on Kafka."""
+    layout = lay_out(plan, error_sinks)
+    process_id = runtime.process_id or 0
+    process_count = len(runtime.addresses or ("",))
+    observation = Observation(plan, observability)
+    topics = KafkaTransport(
+        plan.source,
+        layout.ports,
+        process_id=process_id,
+        process_count=process_count,
+        on_commit=observation.committed,
+    )
+
+    def with_registered(writer: OutputWriter) -> OutputWriter:
+        sinks = {layout.error_ports[kind]: sink for kind, sink in error_sinks.items()}
+        return RoutingWriter(
+            writer,
+            layout.ports,
+            sinks,
+            step_id="error_sinks",
+            worker_index=process_id,
+            worker_count=process_count,
+        )
+
+    transport: Transport = topics
+    if error_sinks:
+        transport = _WithRegisteredSinks(topics, with_registered)
+    prepared = assemble(
+        layout,
+        runtime,
+        transport,
+        control=control,
+        record_encoder=lambda port: topic_encoder(layout, port),
+        envelope_encoder=lambda kind: envelope_encoder(layout, kind),
+        observation=observation,
+        revision=revision,
+    )
+    prepared.context.listeners += listeners
+    return prepared
+
+
+def assemble(
+    layout: Layout,
+    runtime: BytewaxRuntimeConfig,
+    transport: Transport,
+    *,
+    control: RunControl,
+    record_encoder: Callable[[int], RecordEncoder],
+    envelope_encoder: Callable[[ErrorKind], tuple[int, EnvelopeWriterEncoder] | None],
+    observation: Observation,
+    revision: str | None = None,
+) -> PreparedRun:
+    """Return a run of *layout* on any transport."""
+    bridge = BridgeOfProcess(runtime)
+    context = EngineContext(
+        layout=layout,
+        surroundings=Surroundings(
+            layout=layout,
+            record_encoder=record_encoder,
+            envelope_encoder=envelope_encoder,
+            bridge=bridge,
+            revision=revision,
+            listener=observation.failure_listener,
+        ),
+        transport=transport,
+        control=control,
+        persistent=runtime.recovery is not None,
+        revision=revision,
+        listeners=[observation.reported],
+    )
+    observation.attach(context)
+    return PreparedRun(context=context, runtime=runtime, bridge=bridge)
+
+
+def topic_encoder(layout: Layout, port: int) -> RecordEncoder:
+    """Return the encoder of a topic's records."""
+    sink = layout.ports[port].sink
+    wire_format = sink.settings.format if sink is not None else WireFormat.JSON
+    payload: Any = sink.payload_type if sink is not None else None
+    return build_encoder(wire_format, payload)
+
+
+def envelope_encoder(layout: Layout, kind: ErrorKind) -> tuple[int, EnvelopeWriterEncoder] | None:
+    """Return the port of a kind's envelopes and their encoder; ``None`` without a port."""
+    port = layout.error_ports.get(kind)
+    if port is None:
+        return None
+    sink = layout.ports[port].sink
+    return port, PassEnvelope() if sink is None else EnvelopeEncoder(sink.settings.format)
