@@ -189,7 +189,7 @@ class Client(Configurable):
 
 
 def test_a_dependency_is_built_from_configuration_too() -> None:
-    node = With(process=Process(Taxed), rates=Client.from_config("client"))
+    node: With[Any, Any] = With(process=Process(Taxed), rates=Client.from_config("client"))
     plan = compile_flow(flow_of(node), config=config_of(client={"url": "http://x"}))
     built = plan.process[0].node
     assert built.values["rates"].url == "http://x"
@@ -204,7 +204,7 @@ def test_a_bound_context_factory_makes_contexts() -> None:
 
 
 def test_a_dependency_that_cannot_be_built_is_named() -> None:
-    node = With(process=Process(Taxed), rates=Client.from_config("client"))
+    node: With[Any, Any] = With(process=Process(Taxed), rates=Client.from_config("client"))
     (issue,) = issues_of(flow_of(node), config_of(client={"uri": 1, "url": "x"}))
     assert issue.code is IssueCode.DEPENDENCY_CANNOT_BE_BUILT
     assert issue.component == "With, dependency rates"
@@ -220,7 +220,7 @@ class AsyncClient(Client):
 
 
 def test_a_bound_dependency_of_the_wrong_kind_is_refused() -> None:
-    node = With(process=Process(Taxed), rates=AsyncClient.configure(url="x"))
+    node: With[Any, Any] = With(process=Process(Taxed), rates=AsyncClient.configure(url="x"))
     (issue,) = issues_of(flow_of(node))
     assert issue.code is IssueCode.DEPENDENCY_CANNOT_BE_BUILT
     assert "WithAsync" in issue.message

@@ -105,7 +105,9 @@ def test_record_nodes_routers_and_terminals_stand_in_with_async(node: ProcessNod
 
 
 def test_an_explode_in_a_router_branch_needs_its_router_there() -> None:
-    dispatch = Router.by(RowType(), {"any": Process(Valid)}, default=Process(Drain()))
+    dispatch: Router[Any, Any] = Router.by(
+        RowType(), {"any": Process(Valid)}, default=Process(Drain())
+    )
     assert in_router(Explode(Lines)) == [IssueCode.EXPLODE_WITHOUT_ROUTER]
     assert in_router(Explode(Lines), dispatch) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_a_shape_mismatch_is_reported_once_and_not_again_downstream() -> None:
 
 
 def test_with_passes_on_the_shape_that_comes_in() -> None:
-    scope = With(process=Process(Saved), rates=Rates())
+    scope: With[Any, Any] = With(process=Process(Saved), rates=Rates())
     assert shapes(COLLECT, scope, ForEach()) == [RECORD, BATCH, BATCH, RECORD]
 
 
@@ -104,29 +105,31 @@ def test_with_ends_the_path_when_its_inner_process_does() -> None:
 
 
 def test_nothing_follows_a_scope_that_ends_the_path() -> None:
-    scope = With(process=Process(Taxed, Drain()), rates=Rates())
+    scope: With[Any, Any] = With(process=Process(Taxed, Drain()), rates=Rates())
     assert refused(scope, Valid) == [IssueCode.NODE_AFTER_TERMINAL]
 
 
 def test_with_async_takes_records_only() -> None:
-    scope = WithAsync(process=Process(TaxedRemotely), rates=Rates())
+    scope: WithAsync[Any, Any] = WithAsync(process=Process(TaxedRemotely), rates=Rates())
     assert refused(COLLECT, scope) == [IssueCode.SHAPE_MISMATCH]
 
 
 def test_a_router_goes_on_when_one_branch_does() -> None:
-    router = Router.by(payload.id, {"a": ENDS, "b": Process(Valid)}, default=Process(Drain()))
+    router: Router[Any, Any] = Router.by(
+        payload.id, {"a": ENDS, "b": Process(Valid)}, default=Process(Drain())
+    )
     assert shapes(router)[-1] is RECORD
 
 
 def test_a_router_ends_the_path_when_every_branch_does() -> None:
-    router = Router.by(payload.id, {"a": ENDS}, default=Process(Drain()))
+    router: Router[Any, Any] = Router.by(payload.id, {"a": ENDS}, default=Process(Drain()))
     assert plan_of(router, output=None).process[0].output_shape is NONE
     assert refused(router, Valid) == [IssueCode.NODE_AFTER_TERMINAL]
     assert refused(router) == [IssueCode.OUTPUT_BESIDE_TERMINAL]
 
 
 def test_a_router_without_default_may_have_all_its_branches_end() -> None:
-    router = Router.when([Route(payload.total > 1, ENDS)])
+    router: Router[Any, Any] = Router.when([Route(payload.total > 1, ENDS)])
     assert refused(router, Valid) == []
     assert refused(router) == []
     assert refused(router, output=None) == []
@@ -192,7 +195,7 @@ def test_a_fork_branch_must_end() -> None:
 
 
 def test_a_broadcast_branch_writes_to_its_output_or_ends_itself_or_drops() -> None:
-    broadcast = Broadcast(
+    broadcast: Broadcast[Any] = Broadcast(
         BroadcastRoute(Process(Valid), TO_X),
         BroadcastRoute(Process(Valid, Drain())),
         BroadcastRoute(Process(Valid)),
@@ -207,15 +210,17 @@ def test_a_broadcast_branch_writes_to_its_output_or_ends_itself_or_drops() -> No
 
 
 def test_a_broadcast_branch_that_ends_itself_has_no_output() -> None:
-    broadcast = Broadcast(BroadcastRoute(ENDS, IntoTopic("y", payload=Priced)))
+    broadcast: Broadcast[Any] = Broadcast(BroadcastRoute(ENDS, IntoTopic("y", payload=Priced)))
     assert refused(broadcast, output=None) == [IssueCode.OUTPUT_BESIDE_TERMINAL]
 
 
 def test_a_broadcast_branch_refuses_to_write_batches() -> None:
-    broadcast = Broadcast(BroadcastRoute(Process(COLLECT, Saved), TO_X))
+    broadcast: Broadcast[Any] = Broadcast(BroadcastRoute(Process(COLLECT, Saved), TO_X))
     assert refused(broadcast, output=None) == [IssueCode.SHAPE_MISMATCH]
 
 
 def test_terminal_sinks_are_keyed_by_the_path_of_their_node() -> None:
-    router = Router.by(payload.id, {"a": Process(Valid, TO_X)}, default=Process(Valid))
+    router: Router[Any, Any] = Router.by(
+        payload.id, {"a": Process(Valid, TO_X)}, default=Process(Valid)
+    )
     assert list(plan_of(Valid, router).terminal_sinks) == [(1, 0, 1)]
