@@ -251,10 +251,14 @@ def build_decoder(
     failures = FailureMaker(flow, revision, None if only is None else type_name(only))
     if format is WireFormat.LOOM:
         if only is not None and not is_error_envelope(only):
-            return LoomDecoder(msgpack_decoder(ReadEnvelope[only]), None, failures)
+            return LoomDecoder(msgpack_decoder(_read_envelope(only)), None, failures)
         table = TypeTable(kinds, msgpack_decoder, wire_errors_nested=True)
-        return LoomDecoder(msgpack_decoder(ReadEnvelope[msgspec.Raw]), table, failures)
+        return LoomDecoder(msgpack_decoder(_read_envelope(msgspec.Raw)), table, failures)
     factory = json_decoder if format is WireFormat.JSON else msgpack_decoder
     if only is not None:
         return SingleTypeDecoder(only, factory, failures)
     return DispatchingDecoder(TypeTable(kinds, factory), failures)
+
+
+def _read_envelope(payload_type: Any) -> Any:
+    return ReadEnvelope[payload_type]

@@ -53,6 +53,11 @@ def is_error_envelope(payload_type: Any) -> bool:
     return (get_origin(payload_type) or payload_type) is ErrorEnvelope
 
 
+def error_envelope_type(payload_type: Any) -> Any:
+    """Return ``ErrorEnvelope[payload_type]``."""
+    return ErrorEnvelope[payload_type]
+
+
 def flattened(payload_types: tuple[Any, ...]) -> tuple[Any, ...]:
     """Return the types one by one: unions, also those inside ``ErrorEnvelope``, are taken apart."""
     flat: list[Any] = []
@@ -60,7 +65,7 @@ def flattened(payload_types: tuple[Any, ...]) -> tuple[Any, ...]:
         if get_origin(each) in (Union, types.UnionType):
             flat += flattened(get_args(each))
         elif is_error_envelope(each) and get_args(each):
-            flat += [ErrorEnvelope[inner] for inner in flattened(get_args(each))]
+            flat += [error_envelope_type(inner) for inner in flattened(get_args(each))]
         else:
             flat.append(each)
     return tuple(flat)

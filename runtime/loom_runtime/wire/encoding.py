@@ -140,7 +140,7 @@ class HeaderEncoder(Encoder):
             if payload.__class__ is ErrorEnvelope:
                 headers.append((ERROR_KIND, payload.kind.encode()))
             add_context(headers, meta)
-            records.append((key, encode_payload(payload), headers or None))  # type: ignore[arg-type]
+            records.append((key, encode_payload(payload), headers or None))
 
     def _type_headers(self, payload: Any, meta: MessageMeta) -> list[tuple[str, bytes]]:
         name = self._names.of(payload)
@@ -177,7 +177,7 @@ class LoomEncoder(Encoder):
                 body, headers = payload, []
             add_context(headers, meta)
             envelope = MessageEnvelope(loom_meta(self._descriptor(payload, meta), meta), body)
-            records.append((key, self._encode(envelope), headers or None))  # type: ignore[arg-type]
+            records.append((key, self._encode(envelope), headers or None))
 
     def _descriptor(self, payload: Any, meta: MessageMeta) -> Descriptor:
         name = self._names.of(payload)
