@@ -2,7 +2,8 @@
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, cast
 
 import pytest
@@ -37,14 +38,18 @@ class ReadRecord(NamedTuple):
 class Topics:
     """Makes topics with unique names on one broker, fills and reads them."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(
+        self, bootstrap: str, create_topics: Callable[[Mapping[str, int]], None] | None = None
+    ) -> None:
+        """`create_topics`: how, where the broker's admin requests cannot (a mock broker)."""
         self.bootstrap = bootstrap
+        self._create_topics = create_topics or partial(broker_topics.create_topics, bootstrap)
         self._created: list[str] = []
 
     def create(self, name: str, *, partitions: int = 1) -> str:
         """Create a topic; returns its unique name, which starts with `name`."""
         unique = f"{name}-{uuid.uuid4().hex[:8]}"
-        broker_topics.create_topics(self.bootstrap, {unique: partitions})
+        self._create_topics({unique: partitions})
         self._created.append(unique)
         return unique
 
@@ -101,6 +106,9 @@ class Topics:
                 "bootstrap.servers": self.bootstrap,
                 "group.id": f"read-{uuid.uuid4().hex[:8]}",
                 "enable.auto.commit": False,
+                # Offset 0 may be gone by retention.
+                "auto.offset.reset": "earliest",
+                "log_level": 0,
                 # Tells that a partition ends in something other than a record: a compacted offset
                 # or the marker of a transaction.
                 "enable.partition.eof": True,

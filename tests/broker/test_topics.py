@@ -1,11 +1,13 @@
 """Topics on the embedded broker: creation, true ends, and the test fixtures built on them."""
 
 import pytest
+from confluent_kafka import Producer
 
 from loom_bench.broker import topics as broker_topics
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.embedded import EmbeddedBroker
 from tests.broker_fixtures import RawRecord, Topics
+from tests.kafka_node import KafkaNode
 
 
 def test_what_is_produced_is_read_back_whole(topics: Topics) -> None:
@@ -68,3 +70,38 @@ def test_deleting_passes_over_what_is_not_there(broker: EmbeddedBroker, topics: 
     name = topics.create("short-lived")
     broker_topics.delete_topics(broker.bootstrap, [name, "never-made"])
     assert name not in broker_topics.partition_counts(broker.bootstrap)
+
+
+@pytest.mark.kafka
+def test_topics_work_on_a_real_kafka_broker_with_transactions(kafka_node: KafkaNode) -> None:
+    on_kafka = Topics(kafka_node.bootstrap)
+    name = on_kafka.create("orders", partitions=2)
+    on_kafka.produce(name, [RawRecord(b"%d" % i, partition=0) for i in range(50)])
+    producer = Producer(
+        {"bootstrap.servers": kafka_node.bootstrap, "transactional.id": name, "log_level": 0}
+    )
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(name, b"committed", partition=0)
+    producer.commit_transaction(30)
+
+    # 51 records and the marker that ends the transaction, which is no record.
+    assert on_kafka.end_offsets(name) == {0: 52, 1: 0}
+    assert [record.offset for record in on_kafka.read(name)] == list(range(51))
+    with pytest.raises(BrokerError, match="exists with 2 partitions, not 3"):
+        broker_topics.create_topics(kafka_node.bootstrap, {name: 3})
+    with pytest.raises(BrokerError, match="no topic 'never-made'"):
+        on_kafka.end_offsets("never-made")
+    on_kafka.delete_all()
+    assert name not in broker_topics.partition_counts(kafka_node.bootstrap)
+
+
+def test_a_broker_that_is_gone_is_an_error_within_the_time_limit() -> None:
+    with EmbeddedBroker.start() as gone:
+        bootstrap = gone.bootstrap
+    with pytest.raises(BrokerError, match="did not list its topics"):
+        broker_topics.partition_counts(bootstrap, timeout_s=0.2)
+    with pytest.raises(BrokerError, match="was not created"):
+        broker_topics.create_topics(bootstrap, {"t": 1}, timeout_s=0.2)
+    with pytest.raises(BrokerError, match="no end offsets"):
+        broker_topics.end_offsets(bootstrap, "t", timeout_s=0.2)

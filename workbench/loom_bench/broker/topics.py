@@ -19,7 +19,7 @@ def partition_counts(bootstrap: str, *, timeout_s: float = 5.0) -> dict[str, int
     Raises:
         BrokerError: the broker did not answer in time.
     """
-    # Never ask for a topic by name here: Tansu would create it, with four partitions.
+    # Not by name: an admin client's request for a name makes Tansu create the topic.
     try:
         metadata = _admin(bootstrap).list_topics(timeout=timeout_s)
     except KafkaException as error:
@@ -109,21 +109,22 @@ def end_offsets(bootstrap: str, topic: str, *, timeout_s: float = 10.0) -> dict[
             "bootstrap.servers": bootstrap,
             "group.id": "loom-bench-end-offsets",
             "enable.auto.commit": False,
+            "allow.auto.create.topics": False,
             "fetch.wait.max.ms": _END_OFFSET_WAIT_MS,
             "log_level": 0,
         }
     )
     try:
-        # All topics, so that none is created by asking for it. It also tells the client each
-        # partition's leader; without them it retries the look-up of END only after 500 ms.
-        found = consumer.list_topics(timeout=timeout_s).topics
-        if topic not in found:
+        # Tells the client each partition's leader, too: not knowing them, it would give the look-up
+        # of END a second try only after 500 ms.
+        found = consumer.list_topics(topic, timeout=timeout_s).topics[topic]
+        if found.error is not None:
             raise BrokerError(
                 f"there is no topic {topic!r}", bootstrap, "Create it, or check its name."
             )
-        waiting = [TopicPartition(topic, p, OFFSET_END) for p in found[topic].partitions]
+        waiting = [TopicPartition(topic, p, OFFSET_END) for p in found.partitions]
         consumer.assign(waiting)
-        ends = dict.fromkeys(sorted(found[topic].partitions), -1)
+        ends = dict.fromkeys(sorted(found.partitions), -1)
         while waiting and time.monotonic() < deadline:
             consumer.consume(1_000, timeout=0.01)
             for position in waiting:

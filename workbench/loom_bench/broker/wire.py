@@ -18,7 +18,14 @@ _MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 
 
 class NotKafkaError(Exception):
-    """The peer accepted the connection and answered something that is no Kafka response."""
+    """The peer accepted the connection and answered something that is no Kafka response.
+
+    `head` is the beginning of what it said, for telling what it may be.
+    """
+
+    def __init__(self, head: bytes = b"") -> None:
+        super().__init__(head)
+        self.head = head
 
 
 class ClosedByPeerError(Exception):
@@ -66,9 +73,10 @@ def _ask(
     try:
         connection.settimeout(_left(deadline))
         connection.sendall(struct.pack(">i", len(request)) + request)
-        size, correlation_id = struct.unpack(">ii", _receive(connection, deadline, 8))
+        response_head = _receive(connection, deadline, 8)
+        size, correlation_id = struct.unpack(">ii", response_head)
         if correlation_id != _CORRELATION_ID or not 4 <= size <= _MAX_RESPONSE_BYTES:
-            raise NotKafkaError
+            raise NotKafkaError(response_head)
         return _Reader(_receive(connection, deadline, size - 4))
     except (ConnectionResetError, BrokenPipeError) as error:
         raise ClosedByPeerError from error
@@ -81,7 +89,7 @@ def _receive(connection: socket.socket, deadline: float, size: int) -> bytes:
         chunk = connection.recv(min(size - len(received), 65_536))
         if not chunk:
             if received:
-                raise NotKafkaError
+                raise NotKafkaError(bytes(received))
             raise ClosedByPeerError
         received += chunk
     return bytes(received)
@@ -144,5 +152,7 @@ def _read_metadata(answer: _Reader) -> ClusterFacts:
     for _ in range(answer.count()):
         answer.int32()  # node id
         host, port, _rack = answer.string(), answer.int32(), answer.string()
-        brokers.append((host or "", port))
+        if not host or not 0 < port < 65_536:
+            raise NotKafkaError
+        brokers.append((host, port))
     return ClusterFacts(answer.string(), tuple(brokers))

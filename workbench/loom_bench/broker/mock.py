@@ -1,0 +1,237 @@
+"""The fallback broker: librdkafka's mock cluster in its own process, with faults on request."""
+
+import json
+import os
+import queue
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from enum import IntEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import loom_bench
+from loom_bench.broker.child import Child, memory_bytes
+from loom_bench.broker.contract import BrokerError
+from loom_bench.broker.librdkafka import library_path
+
+# librdkafka 2.16, rdkafka_mock.c: 5 MiB or 100,000 batches a partition.
+LIMITS = (
+    "Each partition keeps about 5 MB; beyond that the oldest records are lost without a word.",
+    "A topic made by its first use gets 4 partitions; Kafka's own tools cannot create one.",
+    "Data is kept in memory only and ends with the broker.",
+    "Offsets cannot be found by time, and records of aborted transactions are visible.",
+)
+ALL_BROKERS = -1
+DROP_CONNECTION = -195
+"""Pushed as an error: the broker drops the connection instead of answering."""
+
+_ANSWER_TIMEOUT_S = 5.0
+
+
+class RequestKind(IntEnum):
+    """Kafka request kinds that tests make fail, by their numbers in the protocol (API keys)."""
+
+    PRODUCE = 0
+    FETCH = 1
+    LIST_OFFSETS = 2
+    METADATA = 3
+    OFFSET_COMMIT = 8
+    OFFSET_FETCH = 9
+    FIND_COORDINATOR = 10
+    JOIN_GROUP = 11
+    HEARTBEAT = 12
+    CREATE_TOPICS = 19
+    INIT_PRODUCER_ID = 22
+    ADD_PARTITIONS_TO_TXN = 24
+    END_TXN = 26
+
+
+class MockBroker:
+    """A running mock cluster that dies with this process, SIGKILL included.
+
+    Errors are given as Kafka protocol numbers, such as `KafkaError.REQUEST_TIMED_OUT`. Every
+    method that talks to the process raises BrokerError when it refuses or has ended.
+    """
+
+    kind: Literal["mock"] = "mock"
+    owned = True
+    reason = "Stands in for the embedded broker, which has no binary for this platform."
+    limits = LIMITS
+
+    def __init__(self, process: Child, lines: "queue.SimpleQueue[bytes]", bootstrap: str) -> None:
+        self._process = process
+        self._lines = lines
+        self._bootstrap = bootstrap
+        self._talking = threading.Lock()
+
+    @classmethod
+    def start(cls, *, brokers: int = 1, ready_timeout_s: float = 10.0) -> "MockBroker":
+        """Start a mock cluster of `brokers` brokers on free loopback ports.
+
+        Raises:
+            BrokerError: no librdkafka was found, or the process did not come up in time.
+        """
+        library = library_path()
+        if library is None:
+            raise BrokerError(
+                "the mock broker needs the librdkafka that comes with confluent-kafka",
+                sys.executable,
+                "Install confluent-kafka from a wheel, or use --broker HOST:PORT.",
+            )
+        try:
+            process = Child.start(_command(library, brokers), env=_environment())
+        except OSError as error:
+            raise _not_started(str(error)) from error
+        lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        threading.Thread(
+            target=_pass_on_lines, args=(process, lines), name="mock-broker-answers", daemon=True
+        ).start()
+        try:
+            first = lines.get(timeout=ready_timeout_s)
+        except queue.Empty:
+            first = b""
+        if not first:
+            tail = process.output_tail()
+            process.kill()
+            raise _not_started(tail or f"it said nothing within {ready_timeout_s:g} s")
+        return cls(process, lines, json.loads(first)["bootstrap"])
+
+    @property
+    def bootstrap(self) -> str:
+        """The brokers' addresses, separated by commas."""
+        return self._bootstrap
+
+    @property
+    def pid(self) -> int:
+        """Process id of the mock cluster."""
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Whether its process runs; brokers set down do not change that."""
+        return self._process.exit_code() is None
+
+    def memory_bytes(self) -> int | None:
+        """Resident memory of its process in bytes; None when it has ended or cannot be read."""
+        return memory_bytes(self.pid) if self.alive() else None
+
+    def create_topics(self, partitions: Mapping[str, int]) -> None:
+        """Create topics by name and number of partitions.
+
+        Raises:
+            BrokerError: one exists, or the process has ended.
+        """
+        for topic, count in partitions.items():
+            self._call("create_topic", topic, count)
+
+    def push_request_errors(self, kind: RequestKind, errors: Sequence[int]) -> None:
+        """Answer the next requests of a kind, on any broker, with these errors in turn."""
+        self._call("push_request_errors", kind, list(errors))
+
+    def push_broker_request_errors(
+        self, broker_id: int, kind: RequestKind, errors_and_delays_ms: Sequence[tuple[int, int]]
+    ) -> None:
+        """The same on one broker (ids from 1), each error (0 for none) with its answer's delay."""
+        self._call("push_broker_request_errors", broker_id, kind, list(errors_and_delays_ms))
+
+    def clear_request_errors(self, kind: RequestKind) -> None:
+        """Forget what `push_request_errors` left for a kind of request."""
+        self._call("clear_request_errors", kind)
+
+    def set_broker_down(self, broker_id: int = ALL_BROKERS) -> None:
+        """Drop its connections and refuse new ones. Data stays; leaderships do not move."""
+        self._call("set_broker_down", broker_id)
+
+    def set_broker_up(self, broker_id: int = ALL_BROKERS) -> None:
+        """Accept connections again."""
+        self._call("set_broker_up", broker_id)
+
+    def set_rtt(self, rtt_ms: int, broker_id: int = ALL_BROKERS) -> None:
+        """Delay every answer by so many milliseconds."""
+        self._call("set_rtt", broker_id, rtt_ms)
+
+    def set_partition_leader(self, topic: str, partition: int, broker_id: int) -> None:
+        """Move a partition's leadership; -1 leaves it without a leader."""
+        self._call("set_partition_leader", topic, partition, broker_id)
+
+    def set_topic_error(self, topic: str, error: int) -> None:
+        """Answer metadata requests for a topic with an error; 0 ends it."""
+        self._call("set_topic_error", topic, error)
+
+    def set_group_coordinator(self, group: str, broker_id: int) -> None:
+        """Make a broker the coordinator of a consumer group."""
+        self._call("set_group_coordinator", group, broker_id)
+
+    def delete_records(self, topic: str, partition: int, before_offset: int) -> None:
+        """Make `before_offset` the first offset of a partition, as retention does."""
+        self._call("delete_records", topic, partition, before_offset)
+
+    def delete_topic(self, topic: str) -> None:
+        """Delete a topic with its records."""
+        self._call("delete_topic", topic)
+
+    def stop(self) -> None:
+        """Kill the process; there is nothing to save. May be called twice."""
+        self._process.kill()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        request = json.dumps({"call": name, "args": arguments}).encode()
+        with self._talking:
+            try:
+                self._process.write_line(request)
+                answer = self._lines.get(timeout=_ANSWER_TIMEOUT_S)
+            except (OSError, ValueError, queue.Empty):
+                # An answer that came later would be taken for the next one's.
+                self.stop()
+                answer = b""
+        error = json.loads(answer).get("error") if answer else "its process has ended"
+        if error:
+            raise BrokerError(
+                f"the mock broker did not do {name}: {error}",
+                self._bootstrap,
+                "Check the arguments; start a new mock broker if it has ended.",
+            )
+
+
+def _pass_on_lines(process: Child, lines: "queue.SimpleQueue[bytes]") -> None:
+    # Unbuffered, and closed under our hands by a stop.
+    pending = b""
+    try:
+        while chunk := process.stdout.read(65_536):
+            *whole, pending = (pending + chunk).split(b"\n")
+            for line in whole:
+                lines.put(line)
+    except (OSError, ValueError):
+        pass
+    lines.put(b"")
+
+
+def _command(library: str, brokers: int) -> list[str]:
+    module = "loom_bench.broker.mock_process"
+    # -P: nothing in the working folder may stand in for a module of the standard library.
+    return [sys.executable, "-P", "-m", module, library, str(brokers)]
+
+
+def _environment() -> dict[str, str]:
+    package_root = Path(loom_bench.__path__[0]).parent
+    return {**os.environ, "PYTHONPATH": str(package_root)}
+
+
+def _not_started(cause: str) -> BrokerError:
+    return BrokerError(
+        f"the mock broker did not start: {cause}",
+        sys.executable,
+        "Run again; if it persists, use --broker HOST:PORT.",
+    )
