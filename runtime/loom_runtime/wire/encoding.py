@@ -11,13 +11,13 @@ import msgspec
 from loom_runtime.config.kafka import WireFormat
 from loom_runtime.errors import ErrorEnvelope
 from loom_runtime.message import Message, MessageMeta
+from loom_runtime.wire.error_text import header_text, problem_text
 from loom_runtime.wire.headers import (
     DLQ_ERROR,
     ERROR_KIND,
     MESSAGE_TYPE,
     MESSAGE_VERSION,
     add_context,
-    header_text,
 )
 from loom_runtime.wire.loom_envelope import (
     Descriptor,
@@ -238,10 +238,7 @@ def _key_bytes(key: object) -> bytes:
 
 def _refusal(message: Message[Any], error: BaseException) -> EncodingError:
     payload_class = type(message.payload).__qualname__
-    if isinstance(error, RecursionError):
-        text = "it is nested too deeply or contains itself"
-    else:
-        text = f"{type(error).__qualname__}: {error}"
     return EncodingError(
-        f"the {payload_class} of message {message.meta.message_id} cannot be written: {text}"
+        f"the {payload_class} of message {message.meta.message_id} cannot be written: "
+        f"{problem_text(error)}"
     )

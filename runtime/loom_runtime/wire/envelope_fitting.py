@@ -8,9 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from loom_runtime.errors import ErrorEnvelope, ErrorKind, ErrorMessageMeta
-
-SHOWN_PAYLOAD_CHARS: Final = 2_000
-"""Most of an unencodable payload's repr that a note shows."""
+from loom_runtime.wire.error_text import clean_text, cut_text, shown_value
 
 SHORT_TEXT_CHARS: Final = 2_000
 """Longest reason of a shortened envelope."""
@@ -29,15 +27,15 @@ def cleaned(envelope: ErrorEnvelope[Any]) -> ErrorEnvelope[Any]:
     transport = envelope.transport
     return ErrorEnvelope(
         kind=envelope.kind if isinstance(envelope.kind, ErrorKind) else ErrorKind.TASK,
-        reason=clean_text(envelope.reason) or "",
-        payload_type=clean_text(envelope.payload_type),
+        reason=_text(envelope.reason) or "",
+        payload_type=_text(envelope.payload_type),
         original_message=original,
-        flow=clean_text(envelope.flow),
-        revision=clean_text(envelope.revision),
-        node=clean_text(envelope.node),
+        flow=_text(envelope.flow),
+        revision=_text(envelope.revision),
+        node=_text(envelope.node),
         node_path=tuple(part for part in envelope.node_path if _int(part) is not None),
-        exception_type=clean_text(envelope.exception_type),
-        traceback=clean_text(envelope.traceback),
+        exception_type=_text(envelope.exception_type),
+        traceback=_text(envelope.traceback),
         attempt=_int(envelope.attempt) or 1,
         raw=_bytes(envelope.raw),
         transport=None if transport is None else _clean_meta(transport),
@@ -59,7 +57,7 @@ def without_payload(
     if original is not None:
         transport = original.meta
     if problem and original is not None:
-        note = f"the payload cannot be encoded ({problem}): {_shown(original.payload)}"
+        note = f"the payload cannot be encoded ({problem}): {shown_value(original.payload)}"
     elif original is not None or envelope.raw is not None:
         content = envelope.raw if original is None else encode(original.payload)
         note = (
@@ -87,7 +85,8 @@ def shortened(envelope: ErrorEnvelope[Any]) -> ErrorEnvelope[Any]:
         transport = msgspec.structs.replace(transport, headers={})
     return msgspec.structs.replace(
         envelope,
-        reason=_cut(envelope.reason, SHORT_TEXT_CHARS) + " [traceback and headers are left out]",
+        reason=cut_text(envelope.reason, SHORT_TEXT_CHARS)
+        + " [traceback and headers are left out]",
         traceback=None,
         transport=transport,
     )
@@ -98,7 +97,7 @@ def bare(envelope: ErrorEnvelope[Any]) -> ErrorEnvelope[Any]:
     transport = envelope.transport
     if transport is not None:
         transport = ErrorMessageMeta(
-            message_id=_cut(transport.message_id, BARE_TEXT_CHARS),
+            message_id=cut_text(transport.message_id, BARE_TEXT_CHARS),
             produced_at_ms=transport.produced_at_ms,
             topic=_brief(transport.topic),
             partition=transport.partition,
@@ -106,7 +105,7 @@ def bare(envelope: ErrorEnvelope[Any]) -> ErrorEnvelope[Any]:
         )
     return ErrorEnvelope(
         kind=envelope.kind,
-        reason=_cut(envelope.reason, BARE_TEXT_CHARS) + " [the key and the trace are left out]",
+        reason=cut_text(envelope.reason, BARE_TEXT_CHARS) + " [the key and the trace are left out]",
         payload_type=_brief(envelope.payload_type),
         flow=_brief(envelope.flow),
         revision=_brief(envelope.revision),
@@ -125,43 +124,29 @@ def place_of(meta: ErrorMessageMeta | None) -> str:
     return f"{meta.topic}[{meta.partition}]@{meta.offset}"
 
 
-def clean_text(value: object) -> str | None:
-    """Return *value* as text that encodes, whatever it is."""
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        value = _shown(value)
-    return value.encode("utf-8", "backslashreplace").decode()
-
-
-def problem_text(error: BaseException) -> str:
-    """Return the name and the text of *error*, whatever its ``__str__`` does."""
-    if isinstance(error, RecursionError):
-        return "nested too deeply, or it contains itself"
-    try:
-        text = str(error)
-    except Exception:  # noqa: BLE001 - the error may be the user's
-        text = "its text could not be made"
-    return f"{type(error).__qualname__}: {clean_text(text)}"
-
-
 def _clean_meta(meta: ErrorMessageMeta) -> ErrorMessageMeta:
     headers = meta.headers if isinstance(meta.headers, dict) else {}
     return ErrorMessageMeta(
-        message_id=clean_text(meta.message_id) or "",
-        correlation_id=clean_text(meta.correlation_id),
-        trace_id=clean_text(meta.trace_id),
-        parent_trace_id=clean_text(meta.parent_trace_id),
-        causation_id=clean_text(meta.causation_id),
+        message_id=_text(meta.message_id) or "",
+        correlation_id=_text(meta.correlation_id),
+        trace_id=_text(meta.trace_id),
+        parent_trace_id=_text(meta.parent_trace_id),
+        causation_id=_text(meta.causation_id),
         produced_at_ms=_int(meta.produced_at_ms),
-        message_type=clean_text(meta.message_type),
+        message_type=_text(meta.message_type),
         message_version=_int(meta.message_version),
-        topic=clean_text(meta.topic),
+        topic=_text(meta.topic),
         partition=_int(meta.partition),
         offset=_int(meta.offset),
         key=_bytes(meta.key),
-        headers={clean_text(name) or "": _bytes(value) or b"" for name, value in headers.items()},
+        headers={_text(name) or "": _bytes(value) or b"" for name, value in headers.items()},
     )
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    return clean_text(value) if isinstance(value, str) else shown_value(value)
 
 
 def _int(value: object) -> int | None:
@@ -173,25 +158,8 @@ def _bytes(value: object) -> bytes | None:
         return value
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
-    return (clean_text(value) or "").encode()
-
-
-def _shown(value: object) -> str:
-    try:
-        shown = repr(value)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a payload's repr is user code
-        shown = f"<{type(value).__qualname__} whose repr raised {type(error).__qualname__}>"
-    shown = _cut(shown, SHOWN_PAYLOAD_CHARS)
-    return shown.encode("utf-8", "backslashreplace").decode()
+    return (_text(value) or "").encode()
 
 
 def _brief(text: str | None) -> str | None:
-    return None if text is None else _cut(text, BARE_TEXT_CHARS)
-
-
-def _cut(text: str, limit_chars: int) -> str:
-    """Cut from the middle: a reason's beginning says what, its end holds the notes."""
-    if len(text) <= limit_chars:
-        return text
-    half = limit_chars // 2
-    return f"{text[:half]} … {text[-half:]}"
+    return None if text is None else cut_text(text, BARE_TEXT_CHARS)

@@ -15,16 +15,15 @@ from loom_runtime.wire.encoding import FIRST_VERSION
 from loom_runtime.wire.envelope_fitting import (
     bare,
     cleaned,
-    problem_text,
     shortened,
     without_payload,
 )
+from loom_runtime.wire.error_text import header_text, problem_text
 from loom_runtime.wire.headers import (
     ERROR_KIND,
     ERROR_REASON,
     MESSAGE_TYPE,
     context_headers,
-    header_text,
 )
 from loom_runtime.wire.loom_envelope import (
     WIRE_ERROR_TYPE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from loom_runtime.errors import ErrorEnvelope, ErrorKind, ErrorMessageMeta
+from loom_runtime.wire.error_text import reason_text
 from loom_runtime.wire.headers import attempt_number, salvage_headers
 from loom_runtime.wire.records import RawRecord, WireFailure
 
@@ -50,7 +51,7 @@ class FailureMaker:
         fields, rest = salvage_headers(headers) if headers else ({}, {})
         envelope: ErrorEnvelope[Any] = ErrorEnvelope(
             kind=ErrorKind.WIRE,
-            reason=_reason(error),
+            reason=reason_text(error),
             payload_type=fields.get("message_type", self._payload_type),
             flow=self._flow,
             revision=self._revision,
@@ -69,13 +70,3 @@ class FailureMaker:
             ),
         )
         return WireFailure(offset, envelope)
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, RecursionError):
-        return "the record's value is nested too deeply"
-    try:
-        text = str(error)
-    except Exception as broken:  # noqa: BLE001 - __post_init__ raises the user's exceptions
-        return f"{type(error).__qualname__} (its text could not be made: {type(broken).__name__})"
-    return text or type(error).__qualname__

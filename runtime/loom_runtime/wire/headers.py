@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -20,9 +19,6 @@ ERROR_REASON: Final = "x-error-reason"
 DLQ_ERROR: Final = "x-dlq-error"
 ATTEMPT: Final = "x-loom-attempt"
 """Written by a redrive: how many times the record was tried before."""
-
-HEADER_TEXT_LIMIT_BYTES: Final = 512
-"""Longest error text in a header: enough to read, and small beside Kafka's 1 MB record limit."""
 
 FIELD_BY_HEADER: Final[Mapping[str, str]] = {
     TRACE_ID: "trace_id",
@@ -110,19 +106,6 @@ def add_context(headers: list[tuple[str, bytes]], meta: MessageMeta) -> None:
             headers.append(_checked(name, value))
         elif name not in _NOT_COPIED:
             headers.append((name, value))
-
-
-def header_text(text: str) -> bytes:
-    """Return *text* fit for a header: one line, no control characters, bounded, always UTF-8."""
-    line = "".join(
-        " " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char
-        for char in text[:HEADER_TEXT_LIMIT_BYTES]
-    )
-    encoded = " ".join(line.split()).encode("utf-8", "backslashreplace")
-    if len(encoded) <= HEADER_TEXT_LIMIT_BYTES and len(text) <= HEADER_TEXT_LIMIT_BYTES:
-        return encoded
-    kept = encoded[: HEADER_TEXT_LIMIT_BYTES - 3].decode("utf-8", "ignore")
-    return kept.encode() + "…".encode()
 
 
 def attempt_number(headers: Mapping[str, bytes]) -> int:
