@@ -97,6 +97,11 @@ class LatencyHistogram:
         """Number of observations."""
         return sum(self._counts)
 
+    @property
+    def sum_seconds(self) -> float:
+        """Sum of all observations, seconds."""
+        return self._sum_seconds
+
     def quantile(self, q: float) -> float:
         """Return an estimate of the *q* quantile; see :meth:`LatencySnapshot.quantile`."""
         return self.snapshot().quantile(q)
