@@ -72,14 +72,6 @@ def decode(value: object, target: type[T]) -> T:
         ) from error
 
 
-def declares_field(target: type, name: str) -> bool:
-    """Return whether *target* is a struct with a field or a tag that configuration calls *name*."""
-    info = inspect.type_info(target)
-    return isinstance(info, inspect.StructType) and (
-        info.tag_field == name or any(field.encode_name == name for field in info.fields)
-    )
-
-
 def _with_lists(value: Any, info: inspect.Type) -> Any:
     """Return *value* with the texts split that stand where *info* wants a list."""
     if isinstance(value, Mapping):

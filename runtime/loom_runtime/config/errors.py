@@ -48,11 +48,16 @@ class ConfigError(Exception):
         """Keep every part when the error crosses a process boundary."""
         return (
             _restored,
-            (self.problem, self.advice, self.field, self.file, self.line),
+            (type(self), self.problem, self.advice, self.field, self.file, self.line),
         )
 
 
 def _restored(
-    problem: str, advice: str, field: str, file: str | None, line: int | None
+    cls: type[ConfigError],
+    problem: str,
+    advice: str,
+    field: str,
+    file: str | None,
+    line: int | None,
 ) -> ConfigError:
-    return ConfigError(problem, advice=advice, field=field, file=file, line=line)
+    return cls(problem, advice=advice, field=field, file=file, line=line)
