@@ -87,7 +87,7 @@ class Router(Declared, Generic[InT, OutT]):
     """
 
     selector: SelectorSpec | None = None
-    routes: Mapping[object, Process[InT, OutT]]
+    routes: Mapping[Any, Process[InT, OutT]]
     predicate_routes: tuple[Route[InT, OutT], ...] = ()
     default: Process[InT, OutT] | None = None
 
@@ -95,7 +95,7 @@ class Router(Declared, Generic[InT, OutT]):
     def by(
         cls,
         selector: SelectorSpec,
-        routes: Mapping[object, Process[InT, OutT]],
+        routes: Mapping[Any, Process[InT, OutT]],
         *,
         default: Process[InT, OutT] | None = None,
     ) -> Router[InT, OutT]:
@@ -133,7 +133,7 @@ class Fork(Declared, Generic[InT]):
     """
 
     selector: SelectorSpec | None = None
-    routes: Mapping[object, Process[InT, Any]]
+    routes: Mapping[Any, Process[InT, Any]]
     predicate_routes: tuple[ForkRoute[InT], ...] = ()
     default: Process[InT, Any] | None = None
 
@@ -141,7 +141,7 @@ class Fork(Declared, Generic[InT]):
     def by(
         cls,
         selector: SelectorSpec,
-        routes: Mapping[object, Process[InT, Any]],
+        routes: Mapping[Any, Process[InT, Any]],
         *,
         default: Process[InT, Any] | None = None,
     ) -> Fork[InT]:
