@@ -175,12 +175,27 @@ def test_stopping_twice_is_harmless(owned: Owned) -> None:
     assert owned.memory_bytes() is None
 
 
-def test_no_descriptor_is_left_after_a_stop(kind: str) -> None:
-    folder = Path("/dev/fd")
-    STARTERS[kind]().stop()
-    before = len(list(folder.iterdir()))
-    STARTERS[kind]().stop()
-    assert len(list(folder.iterdir())) <= before
+def test_nothing_is_left_in_the_process_after_a_stop(kind: str) -> None:
+    script = (
+        "import os, sys, threading\n"
+        "from loom_bench.broker.embedded import EmbeddedBroker\n"
+        "from loom_bench.broker.mock import MockBroker\n"
+        "start = {'embedded': EmbeddedBroker, 'mock': MockBroker}[sys.argv[1]].start\n"
+        "start().stop()\n"
+        "before = os.listdir('/dev/fd')\n"
+        "for _ in range(3):\n"
+        "    start().stop()\n"
+        "assert os.listdir('/dev/fd') == before\n"
+        "assert threading.active_count() == 1\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script, kind],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_without_a_tansu_binary_the_mock_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:

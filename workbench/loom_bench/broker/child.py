@@ -33,7 +33,8 @@ class Child:
         assert process.stdout is not None  # noqa: S101
         self._lifeline = process.stdin
         self.stdout = process.stdout
-        """What it writes to its standard output; its standard error goes to `output_tail`."""
+        """What it writes to its standard output; who reads it closes it, at its end. Standard error
+        goes to `output_tail`."""
 
     @classmethod
     def start(cls, command: Sequence[str], *, env: Mapping[str, str]) -> Self:
@@ -113,7 +114,6 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 _kill_session(self._process)
             self._process.wait(_END_TIMEOUT_S)
-        self.stdout.close()
         self._output.close()
         _live.discard(self)
 

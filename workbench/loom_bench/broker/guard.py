@@ -44,9 +44,8 @@ class GuardedProcess:
             OSError: the guard could not be started.
         """
         guard = Child.start(["/bin/sh", "-c", _GUARD_SCRIPT, "loom-bench-guard", *command], env=env)
-        first_line = b""
-        while chunk := guard.stdout.read(64):
-            first_line += chunk
+        with guard.stdout:
+            first_line = b"".join(guard.stdout)
         try:
             return cls(guard, int(first_line))
         except ValueError:

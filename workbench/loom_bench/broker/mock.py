@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import IO, Any, Literal, Self
 
 import loom_bench
 from loom_bench.broker.child import Child, memory_bytes
@@ -60,9 +60,9 @@ class MockBroker:
     reason = "Stands in for the embedded broker, which has no binary for this platform."
     limits = LIMITS
 
-    def __init__(self, process: Child, lines: "queue.SimpleQueue[bytes]", bootstrap: str) -> None:
+    def __init__(self, process: Child, answers: "_Answers", bootstrap: str) -> None:
         self._process = process
-        self._lines = lines
+        self._answers = answers
         self._bootstrap = bootstrap
         self._talking = threading.Lock()
 
@@ -84,19 +84,14 @@ class MockBroker:
             process = Child.start(_command(library, brokers), env=_environment())
         except OSError as error:
             raise _not_started(str(error)) from error
-        lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        threading.Thread(
-            target=_pass_on_lines, args=(process, lines), name="mock-broker-answers", daemon=True
-        ).start()
-        try:
-            first = lines.get(timeout=ready_timeout_s)
-        except queue.Empty:
-            first = b""
+        answers = _Answers(process)
+        first = answers.next(ready_timeout_s)
         if not first:
             tail = process.output_tail()
             process.kill()
+            answers.end()
             raise _not_started(tail or f"it said nothing within {ready_timeout_s:g} s")
-        return cls(process, lines, json.loads(first)["bootstrap"])
+        return cls(process, answers, json.loads(first)["bootstrap"])
 
     @property
     def bootstrap(self) -> str:
@@ -174,6 +169,7 @@ class MockBroker:
     def stop(self) -> None:
         """Kill the process; there is nothing to save. May be called twice."""
         self._process.kill()
+        self._answers.end()
 
     def __enter__(self) -> Self:
         return self
@@ -191,11 +187,12 @@ class MockBroker:
         with self._talking:
             try:
                 self._process.write_line(request)
-                answer = self._lines.get(timeout=_ANSWER_TIMEOUT_S)
-            except (OSError, ValueError, queue.Empty):
-                # An answer that came later would be taken for the next one's.
-                self.stop()
+                answer = self._answers.next(_ANSWER_TIMEOUT_S)
+            except (OSError, ValueError):
                 answer = b""
+            if not answer:
+                # One that came later would be taken for the answer to the next call.
+                self.stop()
         error = json.loads(answer).get("error") if answer else "its process has ended"
         if error:
             raise BrokerError(
@@ -205,17 +202,33 @@ class MockBroker:
             )
 
 
-def _pass_on_lines(process: Child, lines: "queue.SimpleQueue[bytes]") -> None:
-    # Unbuffered, and closed under our hands by a stop.
-    pending = b""
-    try:
-        while chunk := process.stdout.read(65_536):
-            *whole, pending = (pending + chunk).split(b"\n")
-            for line in whole:
-                lines.put(line)
-    except (OSError, ValueError):
-        pass
-    lines.put(b"")
+class _Answers:
+    """The lines that the process writes, read on a thread: no pipe of Windows reads with a limit
+    of time."""
+
+    def __init__(self, process: Child) -> None:
+        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._thread = threading.Thread(
+            target=self._read, args=(process.stdout,), name="mock-broker-answers", daemon=True
+        )
+        self._thread.start()
+
+    def next(self, timeout_s: float) -> bytes:
+        """The next line; empty when none came in time, or will."""
+        try:
+            return self._lines.get(timeout=timeout_s)
+        except queue.Empty:
+            return b""
+
+    def end(self) -> None:
+        """Wait until the thread has read the end that the process left."""
+        self._thread.join(_ANSWER_TIMEOUT_S)
+
+    def _read(self, stdout: IO[bytes]) -> None:
+        with stdout:
+            for line in stdout:
+                self._lines.put(line)
+        self._lines.put(b"")
 
 
 def _command(library: str, brokers: int) -> list[str]:
