@@ -126,7 +126,9 @@ class SinkRegistry:
     def _binding(self, path: str, ctx: ConfigContext) -> RuntimeSinkBinding:
         sink_class = self._class_at(path, ctx)
         declares_type = "type" in _field_names(sink_class.config_type)
-        cfg = ctx.section(path, sink_class.config_type, omit=() if declares_type else ("type",))
+        cfg: object = ctx.section(
+            path, sink_class.config_type, omit=() if declares_type else ("type",)
+        )
         try:
             binding = sink_class.build_binding(cfg, ctx)
         except ConfigError:

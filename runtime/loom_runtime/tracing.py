@@ -14,3 +14,11 @@ def generate_trace_id() -> str:
         trace_id = os.urandom(16).hex()
         if trace_id.strip("0"):
             return trace_id
+
+
+def generate_span_id() -> str:
+    """Return a new span id: 16 lower-case hexadecimal digits, never all zero."""
+    while True:
+        span_id = os.urandom(8).hex()
+        if span_id.strip("0"):
+            return span_id
