@@ -21,7 +21,7 @@ kafka = import_module("loom.streaming.kafka")
 wire = import_module("loom.streaming.kafka._wire")
 
 
-class Order(core_model.LoomFrozenStruct, frozen=True):  # type: ignore[misc,name-defined]
+class Order(core_model.LoomFrozenStruct, frozen=True):  # type: ignore[misc,name-defined,call-arg]
     """The payload that both sides know under one name."""
 
     __loom_message_type__ = "shop.order"

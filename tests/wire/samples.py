@@ -39,7 +39,7 @@ class Refund(LoomStruct):
 class Tree(LoomFrozenStruct, frozen=True):
     """Nests as deep as a test likes."""
 
-    children: list[Tree] = []
+    children: list[Tree] = msgspec.field(default_factory=list)
 
 
 class Anything(LoomFrozenStruct, frozen=True):

@@ -188,6 +188,7 @@ def test_error_envelopes_beside_plain_types(wire_format: WireFormat) -> None:
 def test_a_topic_of_envelopes_only(wire_format: WireFormat, kind: ErrorKind) -> None:
     sent = task_envelope(kind=kind)
     if kind is ErrorKind.WIRE:
+        assert sent.original_message is not None
         sent = msgspec.structs.replace(
             sent, original_message=None, raw=b"{", transport=sent.original_message.meta
         )

@@ -114,6 +114,8 @@ class EnvelopeEncoder:
 
     def _record(self, envelope: ErrorEnvelope[Any]) -> OutputRecord:
         meta = _meta_of(envelope)
+        if not _is_typed(meta):
+            raise TypeError("the key and the headers must be bytes")
         message_type = error_type(envelope.kind)
         headers = [
             (ERROR_KIND, envelope.kind.encode()),
@@ -171,6 +173,13 @@ def _of_msgpack(value: bytes, wanted: Any) -> ErrorEnvelope[Any]:
     if outline.meta.descriptor.message_type == WIRE_ERROR_TYPE:
         return envelope_of(_WIRE_ERROR(outline.payload))
     return _msgpack(wanted)(outline.payload)  # type: ignore[no-any-return]
+
+
+def _is_typed(meta: ErrorMessageMeta) -> bool:
+    """Whether a reader gets *meta* back: steps may put anything into headers."""
+    if meta.key is not None and type(meta.key) is not bytes:
+        return False
+    return all(type(value) is bytes for value in meta.headers.values())
 
 
 def _meta_of(envelope: ErrorEnvelope[Any]) -> ErrorMessageMeta:
