@@ -1,0 +1,1 @@
+"""Drawings of a compiled plan: boxes and lines for a terminal, Mermaid, Graphviz, JSON."""

@@ -1,0 +1,1 @@
+"""The child process in which user code runs: loads, checks, runs and feeds flows."""

@@ -1,0 +1,140 @@
+"""Compiles flows for the bench and turns what they lack into diagnoses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loom_runtime.compiler.compile import compile_flow
+from loom_runtime.compiler.document import document_of
+from loom_runtime.compiler.issues import CompilationError, CompilationIssue
+from loom_runtime.config.errors import ConfigError
+from loom_runtime.flow.process import StreamFlow
+
+from loom_bench.host.configuration import (
+    config_diagnosis,
+    find_configuration,
+    read_configuration,
+)
+from loom_bench.host.import_failures import raised_diagnosis
+from loom_bench.host.loading import (
+    FEED_NAME,
+    LoadError,
+    find_flow,
+    find_flows,
+    import_module,
+    local_files,
+    parse_target,
+)
+from loom_bench.user_files import source_line
+from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.frames import Check, Checked, Load, Loaded, LoadFailed
+
+if TYPE_CHECKING:
+    from loom_runtime.runner import StreamingRunner
+
+
+def check(command: Check) -> Checked:
+    """Import a module and compile every flow of it."""
+    try:
+        target = parse_target(command.target)
+        module = import_module(target.path)
+        if target.attribute is not None:
+            flows = [find_flow(module, target.path, target.attribute)]
+        else:
+            flows = list(find_flows(module, target.path).values())
+            if not flows:
+                find_flow(module, target.path, None)
+    except LoadError as error:
+        return Checked(flows=(), diagnoses=(error.diagnosis,))
+    file = find_configuration(target.path, command.config_path)
+    diagnoses: list[Diagnosis] = []
+    for flow in flows:
+        try:
+            compile_flow(flow, config=read_configuration(flow, file, None))
+        except Exception as error:  # noqa: BLE001 - steps are built: user code may raise anything
+            diagnoses += compile_diagnoses(error, flow)
+    return Checked(
+        flows=tuple(flow.name for flow in flows), diagnoses=tuple(dict.fromkeys(diagnoses))
+    )
+
+
+def compile_diagnoses(error: Exception, flow: StreamFlow[Any, Any]) -> Iterator[Diagnosis]:
+    """Yield what *error*, raised while *flow* was compiled or configured, means."""
+    if isinstance(error, CompilationError):
+        for issue in error.issues:
+            yield issue_diagnosis(issue, flow)
+    elif isinstance(error, ConfigError):
+        yield config_diagnosis(error)
+    else:
+        place = flow.declared_at
+        yield raised_diagnosis(
+            error,
+            code="compile_failed",
+            component=flow.name,
+            file=None if place is None else place.file,
+            line=None if place is None else place.line,
+        )
+
+
+def issue_diagnosis(issue: CompilationIssue, flow: StreamFlow[Any, Any]) -> Diagnosis:
+    """Return *issue* as a diagnosis; one without a place is about the flow's declaration."""
+    file, line, place = issue.file, issue.line, flow.declared_at
+    if file is None and place is not None:
+        file, line = place.file, place.line
+    return Diagnosis(
+        code=issue.code.value,
+        message=issue.message,
+        component=issue.component,
+        field=issue.field,
+        file=file,
+        line=line,
+        source=source_line(file, line) if file is not None and line is not None else None,
+        hint=issue.hint,
+    )
+
+
+@dataclass(frozen=True)
+class LoadedFlow:
+    """A flow that is ready to run.
+
+    Attributes:
+        runner: Runs it.
+        path: File of its module.
+    """
+
+    runner: StreamingRunner
+    path: Path
+
+
+def load(command: Load) -> tuple[Loaded | LoadFailed, LoadedFlow | None]:
+    """Import a module and compile the flow that the command names."""
+    try:
+        target = parse_target(command.target)
+        module = import_module(target.path)
+        flow = find_flow(module, target.path, target.attribute)
+    except LoadError as error:
+        return LoadFailed((error.diagnosis,)), None
+    file = find_configuration(target.path, command.config_path)
+    runner: StreamingRunner | None = None
+    try:
+        config = read_configuration(flow, file, command.bootstrap, plaintext=command.plaintext)
+        if command.to_run:
+            from loom_bench.host.running import runner_of  # noqa: PLC0415 - half a second, only here
+
+            runner = runner_of(flow, config)
+            plan = runner.plan
+        else:
+            plan = compile_flow(flow, config=config)
+    except Exception as error:  # noqa: BLE001 - steps are built: user code may raise anything
+        return LoadFailed(tuple(compile_diagnoses(error, flow))), None
+    loaded = Loaded(
+        plan=document_of(plan),
+        module=module.__name__,
+        module_files=local_files(target.path),
+        config_sources=() if file is None else (str(file),),
+        has_feed=callable(getattr(module, FEED_NAME, None)),
+    )
+    return loaded, None if runner is None else LoadedFlow(runner, target.path)

@@ -1,0 +1,108 @@
+"""A host's life: greet, do what the bench asks, end with the bench."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import Protocol
+
+from loom_bench.host.compiling import LoadedFlow, check, load
+from loom_bench.host.outbox import Outbox
+from loom_bench.protocol.channel import Channel
+from loom_bench.protocol.codec import ProtocolError
+from loom_bench.protocol.frames import (
+    PROTOCOL_VERSION,
+    BenchFrame,
+    Check,
+    Feed,
+    Hello,
+    Load,
+    Start,
+    Stop,
+)
+
+_CLOSE_TIMEOUT_S = 5.0
+
+
+class Job(Protocol):
+    """Something that runs until it ends or is told to."""
+
+    def run(self, outbox: Outbox) -> None:
+        """Run on the main thread; tells its end."""
+
+    def steer(self, command: BenchFrame) -> None:
+        """Take a command from another thread."""
+
+
+class Server:
+    """Serves one bench, user code on the main thread.
+
+    Args:
+        connection: Socket to the bench.
+        dump_fd: File that stack dumps go to.
+    """
+
+    def __init__(self, connection: socket.socket, dump_fd: int) -> None:
+        self._channel: Channel[BenchFrame] = Channel(connection, BenchFrame)
+        self._dump_fd = dump_fd
+        self._commands: SimpleQueue[BenchFrame] = SimpleQueue()
+        self._loaded: LoadedFlow | None = None
+        self._job: Job | None = None
+        self._early: list[BenchFrame] = []
+
+    def serve(self) -> None:
+        """Greet, then do what is asked until told to stop or the bench is gone."""
+        self._channel.send(Hello(PROTOCOL_VERSION, os.getpid()))
+        threading.Thread(target=self._listen, name="bench-commands", daemon=True).start()
+        outbox = Outbox(self._channel)
+        while not isinstance(command := self._commands.get(), Stop):
+            self._do(command, outbox)
+        outbox.close(_CLOSE_TIMEOUT_S)
+
+    def _do(self, command: BenchFrame, outbox: Outbox) -> None:
+        match command:
+            case Check():
+                with self._dumped_after(command.time_limit_ms):
+                    outbox.answer(check(command))
+            case Load():
+                with self._dumped_after(command.time_limit_ms):
+                    answer, self._loaded = load(command)
+                outbox.answer(answer)
+            case _:
+                raise ProtocolError(f"a {type(command).__name__} frame that nothing runs for")
+
+    @contextmanager
+    def _dumped_after(self, time_limit_ms: int) -> Iterator[None]:
+        """Dump all stacks when the block takes longer: the bench tells the user where it hung.
+
+        A thread of C code does it, so that it also works while user code holds the interpreter.
+        """
+        faulthandler.dump_traceback_later(time_limit_ms / 1000, file=self._dump_fd)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def _listen(self) -> None:
+        try:
+            for command in self._channel.receive():
+                if isinstance(command, Check | Load | Start | Feed | Stop):
+                    self._commands.put(command)
+        except ProtocolError as error:
+            print(f"loom-bench host: {error}", file=sys.stderr)
+        finally:
+            end_hard()
+
+
+def end_hard() -> None:
+    """End this process and whatever it started, now: the bench is gone."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)

@@ -1,0 +1,1 @@
+"""What the bench and its host processes say to each other; both sides import only this."""

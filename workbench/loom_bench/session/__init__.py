@@ -1,0 +1,1 @@
+"""The headless core: owns broker and hosts, and tells what happens; knows no screen."""
