@@ -15,7 +15,7 @@ from loom_bench.broker.embedded import EmbeddedBroker
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-class RawRecord(NamedTuple):
+class NewRecord(NamedTuple):
     """A record to produce; `partition` None leaves the choice to the client."""
 
     value: bytes | None
@@ -53,7 +53,7 @@ class Topics:
         self._created.append(unique)
         return unique
 
-    def produce(self, name: str, records: Iterable[RawRecord | bytes]) -> int:
+    def produce(self, name: str, records: Iterable[NewRecord | bytes]) -> int:
         """Write records, plain bytes being values without a key; returns when all are acknowledged.
         The result is their number."""
         failures: list[KafkaError] = []
@@ -71,7 +71,7 @@ class Topics:
         )
         count = 0
         for item in records:
-            record = RawRecord(item) if isinstance(item, bytes) else item
+            record = NewRecord(item) if isinstance(item, bytes) else item
             while True:
                 try:
                     producer.produce(

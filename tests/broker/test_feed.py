@@ -12,19 +12,19 @@ from confluent_kafka import KafkaError
 from loom_bench.broker.contract import BrokerError, NotOwnedError
 from loom_bench.broker.embedded import EmbeddedBroker
 from loom_bench.broker.external import ExternalBroker
-from loom_bench.broker.feed import Feed, FeedError, RawRecord
+from loom_bench.broker.feed import Feed, FeedError, FeedRecord
 from loom_bench.broker.mock import MockBroker, RequestKind
 from tests.broker.processes import await_true
 from tests.broker_fixtures import Topics
 
 
-def endless() -> Iterator[RawRecord]:
-    return (RawRecord(None, b"%d" % i) for i in itertools.count())
+def endless() -> Iterator[FeedRecord]:
+    return (FeedRecord(None, b"%d" % i) for i in itertools.count())
 
 
 def test_everything_arrives_and_is_counted(broker: EmbeddedBroker, topics: Topics) -> None:
     name = topics.create("fed", partitions=3)
-    records = [RawRecord(b"k%d" % (i % 5), b"%d" % i, [("n", b"1")]) for i in range(20_000)]
+    records = [FeedRecord(b"k%d" % (i % 5), b"%d" % i, [("n", b"1")]) for i in range(20_000)]
 
     assert Feed(broker, name, records).start().join() == 20_000
 
@@ -41,10 +41,12 @@ def test_tombstones_and_bare_values_are_written_as_they_are(
     broker: EmbeddedBroker, topics: Topics
 ) -> None:
     name = topics.create("fed")
-    Feed(broker, name, [RawRecord(b"k", None), RawRecord(None, b"v")]).start().join()
+    plain = (b"k", b"v", [("n", b"1")])
+    Feed(broker, name, [FeedRecord(b"k", None), FeedRecord(None, b"v"), plain]).start().join()
     assert [(r.key, r.value, list(r.headers)) for r in topics.read(name)] == [
         (b"k", None, []),
         (None, b"v", []),
+        plain,
     ]
 
 
@@ -113,8 +115,8 @@ def test_waiting_has_a_limit(broker: EmbeddedBroker, topics: Topics) -> None:
 def test_an_error_in_the_records_surfaces_with_what_came_before_it(
     broker: EmbeddedBroker, topics: Topics
 ) -> None:
-    def broken() -> Iterator[RawRecord]:
-        yield RawRecord(None, b"good")
+    def broken() -> Iterator[FeedRecord]:
+        yield FeedRecord(None, b"good")
         raise LookupError("no such column")
 
     name = topics.create("fed")
@@ -128,12 +130,12 @@ def test_an_error_in_the_records_surfaces_with_what_came_before_it(
 
 
 @pytest.mark.parametrize(
-    "record", [b"bare", RawRecord(None, cast(bytes, 7)), RawRecord(None, b"x", cast(Any, [1]))]
+    "record", [b"bare", FeedRecord(None, cast(bytes, 7)), FeedRecord(None, b"x", cast(Any, [1]))]
 )
 def test_what_is_no_record_is_told(
-    broker: EmbeddedBroker, topics: Topics, record: RawRecord | bytes
+    broker: EmbeddedBroker, topics: Topics, record: FeedRecord | bytes
 ) -> None:
-    feed = Feed(broker, topics.create("fed"), [cast(RawRecord, record)]).start()
+    feed = Feed(broker, topics.create("fed"), [cast(FeedRecord, record)]).start()
     with pytest.raises(FeedError, match="a record cannot be written"):
         feed.join()
 
@@ -182,5 +184,5 @@ def test_a_broker_that_dies_ends_the_feed() -> None:
 
 def test_no_thread_is_left(broker: EmbeddedBroker, topics: Topics) -> None:
     name = topics.create("fed")
-    Feed(broker, name, [RawRecord(None, b"x")]).start().join()
+    Feed(broker, name, [FeedRecord(None, b"x")]).start().join()
     assert not [thread for thread in threading.enumerate() if thread.name == f"feed-{name}"]

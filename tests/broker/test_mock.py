@@ -10,7 +10,7 @@ from loom_bench.broker import topics as broker_topics
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.mock import DROP_CONNECTION, MockBroker, RequestKind
 from tests.broker.processes import await_true
-from tests.broker_fixtures import RawRecord, Topics
+from tests.broker_fixtures import NewRecord, Topics
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def code(error: KafkaError | None) -> int:
 def test_what_is_produced_is_read_back(mock_topics: Topics) -> None:
     name = mock_topics.create("orders", partitions=3)
     mock_topics.produce(
-        name, [RawRecord(b"%d" % i, b"k", [("h", b"x")], i % 3) for i in range(300)]
+        name, [NewRecord(b"%d" % i, b"k", [("h", b"x")], i % 3) for i in range(300)]
     )
     read = mock_topics.read(name)
     assert sorted(int(record.value or b"") for record in read) == list(range(300))
@@ -80,10 +80,11 @@ def test_creating_with_kafkas_own_request_fails_at_once(mock: MockBroker) -> Non
     assert time.monotonic() - started < 10
 
 
-def test_a_topic_that_exists_is_refused(mock: MockBroker) -> None:
-    mock.create_topics({"t": 1})
-    with pytest.raises(BrokerError, match="already exists"):
-        mock.create_topics({"t": 1})
+def test_creating_again_is_harmless_but_not_with_other_partitions(mock: MockBroker) -> None:
+    mock.create_topics({"t": 2})
+    mock.create_topics({"t": 2})
+    with pytest.raises(BrokerError, match="exists with 2 partitions, not 3"):
+        mock.create_topics({"t": 3})
 
 
 def test_pushed_errors_answer_the_next_requests_in_turn(

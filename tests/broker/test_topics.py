@@ -6,14 +6,14 @@ from confluent_kafka import Producer
 from loom_bench.broker import topics as broker_topics
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.embedded import EmbeddedBroker
-from tests.broker_fixtures import RawRecord, Topics
+from tests.broker_fixtures import NewRecord, Topics
 from tests.kafka_node import KafkaNode
 
 
 def test_what_is_produced_is_read_back_whole(topics: Topics) -> None:
     name = topics.create("orders", partitions=4)
     written = [
-        RawRecord(b"v%d" % i, b"k%d" % (i % 7), [("n", b"%d" % i), ("none", None)], i % 4)
+        NewRecord(b"v%d" % i, b"k%d" % (i % 7), [("n", b"%d" % i), ("none", None)], i % 4)
         for i in range(1_000)
     ]
 
@@ -29,7 +29,7 @@ def test_what_is_produced_is_read_back_whole(topics: Topics) -> None:
 
 def test_values_alone_and_tombstones_are_kept(topics: Topics) -> None:
     name = topics.create("plain")
-    topics.produce(name, [b"a", RawRecord(None, b"gone"), b""])
+    topics.produce(name, [b"a", NewRecord(None, b"gone"), b""])
     assert [(r.key, r.value) for r in topics.read(name)] == [
         (None, b"a"),
         (b"gone", None),
@@ -45,8 +45,8 @@ def test_an_empty_topic_reads_as_empty(topics: Topics) -> None:
 
 def test_ends_are_true_where_the_broker_answers_the_last_batch(topics: Topics) -> None:
     name = topics.create("ends", partitions=2)
-    topics.produce(name, [RawRecord(b"x", partition=0) for _ in range(121)])
-    topics.produce(name, [RawRecord(b"x", partition=0) for _ in range(100)])
+    topics.produce(name, [NewRecord(b"x", partition=0) for _ in range(121)])
+    topics.produce(name, [NewRecord(b"x", partition=0) for _ in range(100)])
     assert topics.end_offsets(name) == {0: 221, 1: 0}
 
 
@@ -76,7 +76,7 @@ def test_deleting_passes_over_what_is_not_there(broker: EmbeddedBroker, topics: 
 def test_topics_work_on_a_real_kafka_broker_with_transactions(kafka_node: KafkaNode) -> None:
     on_kafka = Topics(kafka_node.bootstrap)
     name = on_kafka.create("orders", partitions=2)
-    on_kafka.produce(name, [RawRecord(b"%d" % i, partition=0) for i in range(50)])
+    on_kafka.produce(name, [NewRecord(b"%d" % i, partition=0) for i in range(50)])
     producer = Producer(
         {"bootstrap.servers": kafka_node.bootstrap, "transactional.id": name, "log_level": 0}
     )

@@ -21,12 +21,17 @@ _TICK_S = 0.05
 _BURST_S = 0.005
 
 
-class RawRecord(NamedTuple):
-    """What a record is on the wire."""
+Headers = Sequence[tuple[str, bytes | None]]
+RawRecord = tuple[bytes | None, bytes | None, Headers | None]
+"""What a record is on the wire: `(key, value, headers)`."""
+
+
+class FeedRecord(NamedTuple):
+    """A raw record with names for its parts."""
 
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]] = ()
+    headers: Headers | None = None
 
 
 class FeedError(BrokerError):
@@ -192,19 +197,20 @@ class Feed:
     def _write(self, producer: Producer, record: RawRecord) -> None:
         while not self._cancelled.is_set():
             try:
+                key, value, headers = record
                 producer.produce(
                     self._topic,
-                    value=record.value,
-                    key=record.key,
-                    headers=[*record.headers] or None,
+                    value=value,
+                    key=key,
+                    headers=[*headers] if headers else None,
                     on_delivery=self._on_delivery,
                 )
             except BufferError:
                 producer.poll(_TICK_S)
-            except (AttributeError, TypeError, ValueError) as error:
+            except (TypeError, ValueError) as error:
                 raise self._ended_early(
                     f"a record cannot be written: {error}",
-                    "Make it a RawRecord: key and value of bytes, headers of text and bytes.",
+                    "Make it (key, value, headers): bytes, bytes, and pairs of text and bytes.",
                 ) from error
             else:
                 producer.poll(0)

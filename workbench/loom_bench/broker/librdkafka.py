@@ -20,7 +20,14 @@ _FILE_PATTERNS = ("librdkafka*.so*", "librdkafka*.dylib", "librdkafka*.dll")
 
 
 class MockClusterError(Exception):
-    """librdkafka refused a call on its mock cluster, or does not have the function."""
+    """librdkafka refused a call on its mock cluster, or does not have the function.
+
+    `code` is its error number, 0 where there is none.
+    """
+
+    def __init__(self, text: str, code: int = 0) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def library_path() -> str | None:
@@ -164,7 +171,7 @@ class MockCluster:
         if error:
             describe = self._library["rd_kafka_err2str"]
             describe.restype = ctypes.c_char_p
-            raise MockClusterError(f"{name}: {describe(error).decode()}")
+            raise MockClusterError(f"{name}: {describe(error).decode()}", error)
 
     def _call_if_there(self, name: str, *arguments: object) -> None:
         try:

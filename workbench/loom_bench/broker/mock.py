@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import IO, Any, Literal, Self
 
 import loom_bench
+from loom_bench.broker import topics
 from loom_bench.broker.child import Child, memory_bytes
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.librdkafka import library_path
@@ -28,6 +29,15 @@ DROP_CONNECTION = -195
 """Pushed as an error: the broker drops the connection instead of answering."""
 
 _ANSWER_TIMEOUT_S = 5.0
+_TOPIC_ALREADY_EXISTS = 36  # in the Kafka protocol
+
+
+class MockCallError(BrokerError):
+    """The mock broker did not do what it was told; `code` is librdkafka's error, 0 without one."""
+
+    def __init__(self, code: int, what: str, where: str, what_next: str) -> None:
+        super().__init__(what, where, what_next)
+        self.code = code
 
 
 class RequestKind(IntEnum):
@@ -112,13 +122,18 @@ class MockBroker:
         return memory_bytes(self.pid) if self.alive() else None
 
     def create_topics(self, partitions: Mapping[str, int]) -> None:
-        """Create topics by name and number of partitions.
+        """Create topics that do not exist yet, by name and number of partitions.
 
         Raises:
-            BrokerError: one exists, or the process has ended.
+            BrokerError: one exists with another number of partitions, or the process has ended.
         """
         for topic, count in partitions.items():
-            self._call("create_topic", topic, count)
+            try:
+                self._call("create_topic", topic, count)
+            except MockCallError as error:
+                if error.code != _TOPIC_ALREADY_EXISTS:
+                    raise
+                topics.check_counts(self._bootstrap, {topic: count})
 
     def push_request_errors(self, kind: RequestKind, errors: Sequence[int]) -> None:
         """Answer the next requests of a kind, on any broker, with these errors in turn."""
@@ -193,10 +208,12 @@ class MockBroker:
             if not answer:
                 # One that came later would be taken for the answer to the next call.
                 self.stop()
-        error = json.loads(answer).get("error") if answer else "its process has ended"
-        if error:
-            raise BrokerError(
-                f"the mock broker did not do {name}: {error}",
+        ended = {"error": "its process has ended", "code": 0}
+        said: dict[str, Any] = json.loads(answer) if answer else ended
+        if "error" in said:
+            raise MockCallError(
+                said["code"],
+                f"the mock broker did not do {name}: {said['error']}",
                 self._bootstrap,
                 "Check the arguments; start a new mock broker if it has ended.",
             )

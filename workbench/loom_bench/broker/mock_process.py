@@ -1,7 +1,8 @@
 """The process that runs a mock cluster, told what to do line by line on its standard input.
 
 It writes one line `{"bootstrap": …}`, then answers each line `{"call": NAME, "args": […]}`
-with `{"ok": true}` or `{"error": TEXT}`. The calls are the public methods of `MockCluster`.
+with `{"ok": true}` or `{"error": TEXT, "code": librdkafka's error or 0}`. The calls are the public
+methods of `MockCluster`.
 It ends with its input, so it cannot outlive the process that holds the other end.
 """
 
@@ -30,11 +31,13 @@ def _answer(cluster: MockCluster, line: str) -> dict[str, Any]:
     request = json.loads(line)
     name = request["call"]
     if name.startswith("_"):
-        return {"error": f"no call {name}"}
+        return {"error": f"no call {name}", "code": 0}
     try:
         getattr(cluster, name)(*request["args"])
-    except (AttributeError, TypeError, MockClusterError) as error:
-        return {"error": str(error)}
+    except MockClusterError as error:
+        return {"error": str(error), "code": error.code}
+    except (AttributeError, TypeError) as error:
+        return {"error": str(error), "code": 0}
     return {"ok": True}
 
 

@@ -57,10 +57,11 @@ def create_topics(
         except TimeoutError as error:
             raise _failed(f"topic {name!r} was not created in time", bootstrap, error) from error
     if there_already:
-        _check_counts(bootstrap, {name: partitions[name] for name in there_already})
+        check_counts(bootstrap, {name: partitions[name] for name in there_already})
 
 
-def _check_counts(bootstrap: str, wanted: Mapping[str, int]) -> None:
+def check_counts(bootstrap: str, wanted: Mapping[str, int]) -> None:
+    """Raise BrokerError unless the topics exist with these numbers of partitions."""
     found = partition_counts(bootstrap)
     for name, count in wanted.items():
         if found.get(name) != count:
