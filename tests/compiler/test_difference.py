@@ -87,6 +87,14 @@ def test_changed_code_is_a_change() -> None:
     assert difference(document, edited).changed == (NodeChange("Valid", ("code",)),)
 
 
+def test_code_that_no_node_holds_is_told_when_nothing_else_explains_the_change() -> None:
+    document = described(flow_of(Valid, Scale))
+    edited = msgspec.structs.replace(document, code_hash="x")
+    assert difference(document, edited).summary == "code outside the nodes changed"
+    with_node = msgspec.structs.replace(described(flow_of(Valid, Scale, Scale)), code_hash="x")
+    assert difference(document, with_node).summary == "1 node added"
+
+
 def test_changed_arguments_are_a_change() -> None:
     binding = Scale.from_config("scale")
     old, new = (described(flow_of(binding), config_of(scale={"factor": n})) for n in (1, 2))

@@ -119,6 +119,11 @@ def test_a_node_class_without_its_call_is_named() -> None:
     assert issue.hint == "write ForEach(…)"
 
 
+def test_a_node_class_without_its_call_does_not_make_its_neighbours_wrong() -> None:
+    nodes: list[Any] = [CollectBatch, Saved, ForEach, Valid]
+    assert refused(*nodes) == [IssueCode.NOT_A_NODE] * 2
+
+
 class Client(Configurable):
     pass
 

@@ -78,7 +78,13 @@ def test_missing_settings_name_the_key_to_write(config: dict[str, Any]) -> None:
     assert {consumer.code, producer.code} == {IssueCode.KAFKA_CONFIG_MISSING}
     assert (consumer.component, consumer.field) == ("FromTopic(in)", "kafka.consumers.in")
     assert (producer.component, producer.field) == ("IntoTopic(out)", "kafka.producers.out")
-    assert consumer.hint == "configure kafka.consumers.in or kafka.consumer"
+    assert str(consumer.hint).startswith("configure kafka.consumers.in or kafka.consumer")
+
+
+def test_missing_settings_name_the_references_that_are_there() -> None:
+    config = config_of({"consumers": {"inn": CONSUMER, "other": CONSUMER}, "producer": PRODUCER})
+    (issue,) = issues_of(flow_of(Valid), config)
+    assert str(issue.hint).endswith("; there is kafka.consumers.{inn, other}")
 
 
 def test_a_malformed_section_is_reported_by_its_field_and_not_as_missing_too() -> None:

@@ -150,8 +150,14 @@ class Boundaries:
             component=component,
             location=location,
             field=own,
-            hint=f"configure {own} or kafka.{kind}",
+            hint=f"configure {own} or kafka.{kind}{self._near(kind)}",
         )
+
+    def _near(self, kind: str) -> str:
+        """Name the references that are configured: one of them may be meant."""
+        settings = self._kafka.settings
+        known = settings.consumers if kind == "consumer" else settings.producers
+        return f"; there is kafka.{kind}s.{{{', '.join(sorted(known))}}}" if known else ""
 
     def _contradiction(
         self,

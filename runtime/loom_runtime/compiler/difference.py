@@ -6,6 +6,8 @@ import difflib
 import json
 from collections.abc import Iterator
 
+import msgspec
+
 from loom_runtime.compiler.document_parts import (
     EdgeKind,
     NodeDocument,
@@ -66,6 +68,8 @@ class PlanDifference(LoomFrozenStruct, frozen=True, kw_only=True):
         changed: Nodes that both have and that differ.
         boundaries: Differences of the flow's name, source, sinks and error routes, one line each.
         state: What happens to the state of nodes.
+        other_code: Whether the flow's files changed while nothing else here tells how, as when a
+            function that steps call was edited.
     """
 
     added: tuple[str, ...] = ()
@@ -73,9 +77,14 @@ class PlanDifference(LoomFrozenStruct, frozen=True, kw_only=True):
     changed: tuple[NodeChange, ...] = ()
     boundaries: tuple[str, ...] = ()
     state: StateDifference = StateDifference()
+    other_code: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.changed or self.boundaries or self.state)
+        return (
+            self.other_code
+            or bool(self.added or self.removed or self.changed)
+            or bool(self.boundaries or self.state)
+        )
 
     @property
     def summary(self) -> str:
@@ -92,6 +101,8 @@ class PlanDifference(LoomFrozenStruct, frozen=True, kw_only=True):
         parts += self.boundaries
         parts += [f"state of {name} is gone" for name in self.state.gone]
         parts += [f"state of {each.state_id} changed" for each in self.state.changed]
+        if self.other_code:
+            parts.append("code outside the nodes changed")
         return ", ".join(parts) or "nothing changed"
 
 
@@ -105,13 +116,16 @@ def difference(old: PlanDocument, new: PlanDocument) -> PlanDifference:
         for name, node in after.items()
         if name in before and (what := tuple(_node_changes(before[name], node, name in moved)))
     ]
-    return PlanDifference(
+    found = PlanDifference(
         added=tuple(name for name in after if name not in before),
         removed=tuple(name for name in before if name not in after),
         changed=tuple(changes),
         boundaries=tuple(_boundary_changes(old, new)),
         state=_state_difference(old, new),
     )
+    if found or old.code_hash == new.code_hash:
+        return found
+    return msgspec.structs.replace(found, other_code=True)
 
 
 def _node_changes(old: NodeDocument, new: NodeDocument, moved: bool) -> Iterator[str]:

@@ -16,7 +16,7 @@ from loom_runtime.compiler.document_parts import (
 )
 from loom_runtime.compiler.edges import dead_letter_id, edges_of, sink_id, source_id
 from loom_runtime.compiler.node_details import detail_of
-from loom_runtime.compiler.node_hashes import settings_hash, source_hash
+from loom_runtime.compiler.node_hashes import code_hash, settings_hash, source_hash
 from loom_runtime.compiler.payloads import payload_name
 from loom_runtime.compiler.plan import CompiledNode, CompiledPlan, CompiledSink
 from loom_runtime.compiler.state_types import schema_text
@@ -46,9 +46,16 @@ def document_of(plan: CompiledPlan) -> PlanDocument:
         output=None if plan.output is None else sink_id(plan.output),
         error_routes={kind: sink_id(sink) for kind, sink in plan.error_routes.items()},
         states=tuple(_state(node) for node in plan.nodes if node.state_id is not None),
+        code_hash=code_hash(_files(plan)),
         file=file,
         line=line,
     )
+
+
+def _files(plan: CompiledPlan) -> Iterator[str]:
+    for location in (plan.location, *(node.location for node in plan.nodes)):
+        if location is not None:
+            yield location.file
 
 
 def _source(plan: CompiledPlan) -> SourceDocument:

@@ -153,6 +153,7 @@ class PlanDocument(LoomFrozenStruct, frozen=True, kw_only=True):
         output: Id of the sink of what leaves the process.
         error_routes: Id of the sink of each error kind that has one.
         states: State of every node that keeps some.
+        code_hash: Hash of the files that the flow and its nodes are written in.
         file: Source file of the flow's declaration.
         line: Line in it, from 1.
     """
@@ -165,6 +166,7 @@ class PlanDocument(LoomFrozenStruct, frozen=True, kw_only=True):
     output: str | None
     error_routes: dict[ErrorKind, str]
     states: tuple[StateDocument, ...] = ()
+    code_hash: str = ""
     file: str | None = None
     line: int | None = None
 

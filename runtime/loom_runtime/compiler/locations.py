@@ -34,6 +34,12 @@ def class_syntax(cls: type) -> tuple[str, ast.ClassDef] | None:
     return file, node
 
 
+def file_syntax(file: str) -> ast.Module | None:
+    """Return the syntax of *file*, or ``None`` when its source is out of reach."""
+    parsed = _parsed(file)
+    return None if parsed is None else parsed.tree
+
+
 def class_location(cls: type) -> SourceLocation | None:
     """Return the place of the ``class`` statement of *cls*.
 

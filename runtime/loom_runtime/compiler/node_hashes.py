@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
 import msgspec
 
-from loom_runtime.compiler.locations import class_syntax
+from loom_runtime.compiler.locations import class_syntax, file_syntax
 from loom_runtime.compiler.plan import CompiledNode, NodeKind
 from loom_runtime.expressions import ExpressionNode
 
@@ -25,6 +25,12 @@ def source_hash(node: CompiledNode) -> str:
     """
     parts = [_class_text(cls) for each in _classes(node) for cls in _user_bases(each)]
     return _digest("\n".join(parts).encode()) if parts else ""
+
+
+def code_hash(files: Iterable[str]) -> str:
+    """Return a hash of everything in *files*; comments and layout don't count."""
+    trees = [(file, file_syntax(file)) for file in sorted(set(files))]
+    return _digest("\n".join(ast.dump(tree) for _, tree in trees if tree is not None).encode())
 
 
 def settings_hash(node: CompiledNode) -> str:

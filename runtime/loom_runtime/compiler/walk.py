@@ -14,7 +14,7 @@ from loom_runtime.compiler.naming import UniqueNames, safe_step_id
 from loom_runtime.compiler.plan import CompiledNode, CompiledSink, NodePath
 from loom_runtime.declaration import SourceLocation
 from loom_runtime.flow.process import Process
-from loom_runtime.flow.shapes import StreamShape
+from loom_runtime.flow.shapes import CollectBatch, ForEach, StreamShape
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Walk:
                 ),
             )
             if compiled is None:
-                shape = None
+                shape = _shape_after(declared, shape)
                 continue
             nodes.append(compiled)
             shape = compiled.output_shape
@@ -159,6 +159,15 @@ _PLURAL = {
     StreamShape.BATCH: "batches",
     StreamShape.NONE: "no records",
 }
+
+
+def _shape_after(declared: object, shape: StreamShape | None) -> StreamShape | None:
+    """Return the shape that leaves what is no node: it is passed over, unless its aim is plain."""
+    if declared is ForEach:
+        return StreamShape.RECORD
+    if declared is CollectBatch:
+        return StreamShape.BATCH
+    return shape
 
 
 def _describe(declared: object) -> str:
