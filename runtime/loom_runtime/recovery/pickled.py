@@ -20,24 +20,24 @@ def read_pickled(blob: bytes) -> bytes | None:
     Raises:
         NotPlainError: When the pickle makes anything else, or is no whole pickle.
     """
-    value: bytes | None = None
-    made = False
-    end: int | None = None
     try:
-        for opcode, argument, position in pickletools.genops(blob):
-            name = opcode.name
-            if name in _SILENT_OPCODES:
-                continue
-            if name == "STOP":
-                end = position + 1
-                break
-            if made or not (name in _BYTES_OPCODES or name == "NONE"):
-                raise NotPlainError(f"a pickle with the opcode {name}, not of one bytes object")
-            value, made = argument, True
-    except NotPlainError:
-        raise
+        return _value(blob)
     except (ValueError, IndexError, OverflowError, MemoryError) as error:
+        if isinstance(error, NotPlainError):
+            raise
         raise NotPlainError(f"not a whole pickle: {error}") from error
-    if not made or end != len(blob):
-        raise NotPlainError("a pickle with nothing in it, or with something behind its end")
-    return value
+
+
+def _value(blob: bytes) -> bytes | None:
+    made: list[bytes | None] = []
+    for opcode, argument, position in pickletools.genops(blob):
+        if opcode.name in _SILENT_OPCODES:
+            continue
+        if opcode.name == "STOP":
+            if len(made) != 1 or position != len(blob) - 1:
+                raise NotPlainError("a pickle with nothing in it, or with something behind its end")
+            return made[0]
+        if made or not (opcode.name in _BYTES_OPCODES or opcode.name == "NONE"):
+            raise NotPlainError(f"a pickle with the opcode {opcode.name}, not of one bytes object")
+        made.append(argument)
+    raise NotPlainError("a pickle without an end")

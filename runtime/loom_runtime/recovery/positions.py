@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from loom_runtime.model import LoomFrozenStruct
+from loom_runtime.recovery.contents import read_values
 from loom_runtime.recovery.errors import NotPlainError
+from loom_runtime.recovery.identity import SOURCE_STEP
 
 POSITION_VERSION: Final = 1
 """Version of the blob's layout."""
@@ -57,3 +60,13 @@ def decode_position(blob: bytes) -> SourcePosition:
             f"version {POSITION_VERSION}"
         )
     return position
+
+
+def read_positions(db_dir: Path) -> dict[str, SourcePosition]:
+    """Return the position that a run would resume each source partition from, by partition key.
+
+    Raises:
+        StoreError: When the store cannot be read.
+        NotPlainError: When it holds positions of another kind.
+    """
+    return {key: decode_position(value) for key, value in read_values(db_dir, SOURCE_STEP).items()}
