@@ -33,6 +33,10 @@ _NOT_COPIED: Final = frozenset({*FIELD_BY_HEADER, ERROR_KIND, ERROR_REASON, ATTE
 """What an output doesn't inherit from the record it was made of: each speaks of that record."""
 
 
+_INT_64_DIGITS: Final = 19
+"""Fewer digits than this always fit 64 bits, the most that MessagePack can say."""
+
+
 class HeaderError(ValueError):
     """A header that this runtime reads holds bytes that it cannot."""
 
@@ -49,12 +53,19 @@ def split_headers(
     """
     fields: dict[str, Any] = {}
     rest: dict[str, bytes] = {}
-    for name, value in headers:
-        field = FIELD_BY_HEADER.get(name)
-        if field is None:
-            rest[name] = b"" if value is None else value
-        elif value is not None:
-            fields[field] = _field_value(name, value)
+    field_of = FIELD_BY_HEADER.get
+    name = ""
+    try:
+        for name, value in headers:
+            field = field_of(name)
+            if field is None:
+                rest[name] = b"" if value is None else value
+            elif value is not None:
+                fields[field] = value.decode()
+    except UnicodeDecodeError as error:
+        raise HeaderError(f"header {name} is not UTF-8: {error}") from error
+    if "message_version" in fields:
+        fields["message_version"] = _version(fields["message_version"])
     return fields, rest
 
 
@@ -114,14 +125,10 @@ def attempt_number(headers: Mapping[str, bytes]) -> int:
     return int(noted) + 1 if noted is not None and noted.isdigit() and len(noted) < 10 else 1
 
 
-def _field_value(name: str, value: bytes) -> str | int:
-    try:
-        text = str(value, "utf-8")
-        return int(text) if name == MESSAGE_VERSION else text
-    except UnicodeDecodeError as error:
-        raise HeaderError(f"header {name} is not UTF-8: {error}") from error
-    except ValueError:
-        raise HeaderError(f"header {name} is {text[:40]!r}; it must be a whole number") from None
+def _version(text: str) -> int:
+    if text.isdecimal() and text.isascii() and len(text) < _INT_64_DIGITS:
+        return int(text)
+    raise HeaderError(f"header {MESSAGE_VERSION} is {text[:40]!r}; it must be a whole number")
 
 
 def _checked(name: object, value: object) -> tuple[str, bytes]:
