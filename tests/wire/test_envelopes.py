@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loom_runtime.config.kafka import WireFormat
@@ -187,6 +187,7 @@ def test_a_limit_that_nothing_fits_still_gives_an_envelope(wire_format: WireForm
 
 
 @pytest.mark.parametrize("wire_format", FORMATS)
+@settings(deadline=None)
 @given(
     fields=st.fixed_dictionaries(
         {},

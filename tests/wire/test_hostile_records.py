@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loom_runtime.config.kafka import WireFormat
@@ -151,6 +151,7 @@ _VALUES = (
 
 @pytest.mark.parametrize("types", TYPES)
 @pytest.mark.parametrize("wire_format", FORMATS)
+@settings(deadline=None)
 @given(
     contents=st.lists(
         st.tuples(st.none() | st.binary(max_size=4), _VALUES, _HEADERS, st.integers(-1, 2**62)),

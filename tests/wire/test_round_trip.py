@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loom_runtime.config.kafka import WireFormat
@@ -85,6 +85,7 @@ METAS = st.builds(
 
 
 @pytest.mark.parametrize("wire_format", FORMATS)
+@settings(deadline=None)
 @given(sent=st.lists(st.builds(Message, payload=BASKETS, meta=METAS), max_size=4))
 def test_messages(wire_format: WireFormat, sent: list[Message[Any]]) -> None:
     outputs = build_encoder(wire_format, Basket).encode(sent)
@@ -99,6 +100,7 @@ def test_messages(wire_format: WireFormat, sent: list[Message[Any]]) -> None:
 
 
 @pytest.mark.parametrize("wire_format", FORMATS)
+@settings(deadline=None)
 @given(
     payload=BASKETS,
     meta=METAS,
@@ -142,6 +144,7 @@ def test_envelopes(
 
 
 @pytest.mark.parametrize("wire_format", FORMATS)
+@settings(deadline=None)
 @given(raw=st.none() | st.binary(max_size=40), meta=METAS, reason=TEXT)
 def test_wire_envelopes(
     wire_format: WireFormat, raw: bytes | None, meta: MessageMeta, reason: str
@@ -154,6 +157,7 @@ def test_wire_envelopes(
     assert decode_envelope(value, headers) == sent
 
 
+@settings(deadline=None)
 @given(state=BASKETS)
 def test_state(state: Basket) -> None:
     blob = encode_state(state, "shop.basket")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loom_runtime.model import LoomFrozenStruct, LoomStruct
@@ -128,6 +128,7 @@ def test_a_newer_layout_is_refused() -> None:
         read_state(blob)
 
 
+@settings(deadline=None)
 @given(blob=st.binary(max_size=40))
 def test_bytes_that_are_no_state_are_refused(blob: bytes) -> None:
     with pytest.raises(StateDecodeError):

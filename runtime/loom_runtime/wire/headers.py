@@ -32,7 +32,6 @@ FIELD_BY_HEADER: Final[Mapping[str, str]] = {
 _NOT_COPIED: Final = frozenset({*FIELD_BY_HEADER, ERROR_KIND, ERROR_REASON, ATTEMPT})
 """What an output doesn't inherit from the record it was made of: each speaks of that record."""
 
-
 _INT_64_DIGITS: Final = 19
 """Fewer digits than this always fit 64 bits, the most that MessagePack can say."""
 

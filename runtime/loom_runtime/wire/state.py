@@ -76,7 +76,8 @@ def decode_state(blob: bytes, state_type: type[StateT]) -> StateT:
     A field that is new takes its default. A field that is gone is an error, because a renamed one
     would silently begin at its default again: keep the stored name with
     ``msgspec.field(name="old")``, or list it in the class variable
-    ``__loom_dropped_fields__`` when its values may go.
+    ``__loom_dropped_fields__`` when its values may go. Only the state's own fields are compared,
+    not those of structs inside it.
 
     Raises:
         StateDecodeError: When the blob is none, or its value doesn't fit the type.
