@@ -11,7 +11,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from loom_runtime.config.decoding import DecodeError, decode
-from loom_runtime.config.documents import ConfigDocument, KeyPath, from_mapping, read_yaml
+from loom_runtime.config.documents import ConfigDocument, KeyPath, clash, from_mapping, read_yaml
 from loom_runtime.config.errors import ConfigError
 
 T = TypeVar("T")
@@ -43,6 +43,8 @@ class ConfigContext:
             merged = OmegaConf.merge(*(document.content for document in self._documents))
         except OmegaConfBaseException as error:
             raise self._unresolved(error, ()) from error
+        except TypeError as error:
+            raise self._unmergeable() from error
         if not isinstance(merged, DictConfig):
             raise TypeError("merged configuration is a mapping")
         self._merged = merged
@@ -150,7 +152,7 @@ class ConfigContext:
 
     def error_at(self, path: str, problem: str, advice: str) -> ConfigError:
         """Return an error about *path* that says which file and line it came from."""
-        return self._error(problem, advice, self._find(path) or tuple(path.split(".")))
+        return self._error(problem, advice, self._nearest(path))
 
     def __repr__(self) -> str:
         """Name sources and sections; values may be secrets."""
@@ -160,14 +162,23 @@ class ConfigContext:
     def _existing(self, path: str) -> KeyPath:
         keys = self._find(path)
         if keys is None:
-            wanted = tuple(path.split("."))
-            raise self._error("is missing", f"Add `{path}` to {self.sources[-1]}.", wanted)
+            advice = f"Add `{path}` to {self.sources[-1]}."
+            raise self._error("is missing", advice, self._nearest(path))
         return keys
 
     def _find(self, path: str) -> KeyPath | None:
         if not path:
             return ()
         return next(self._matches(self._merged, (), path.split(".")), None)
+
+    def _nearest(self, path: str) -> KeyPath:
+        """Return the keys of *path*, read as far as they exist and cut at its dots below that."""
+        parts = path.split(".")
+        for end in range(len(parts), 0, -1):
+            keys = self._find(".".join(parts[:end]))
+            if keys is not None:
+                return (*keys, *parts[end:])
+        return tuple(parts)
 
     def _matches(self, node: Any, above: KeyPath, parts: list[str]) -> Iterator[KeyPath]:
         """Yield the key paths that *parts* may mean: a key may have dots of its own."""
@@ -233,10 +244,21 @@ class ConfigContext:
     def _find_unresolved(self, full_key: str) -> KeyPath:
         """Return the key path of omegaconf's *full_key*, such as ``a.b[0]``."""
         path, *rest = re.split(r"\[(\d+)\]", full_key)
-        keys = self._find(path) or tuple(path.split("."))
+        keys = self._nearest(path)
         for index, names in zip(rest[::2], rest[1::2], strict=True):
             keys = (*keys, int(index), *(name for name in names.split(".") if name))
         return keys
+
+    def _unmergeable(self) -> ConfigError:
+        for index, right in enumerate(self._documents):
+            for left in self._documents[:index]:
+                if (keys := clash(left, right)) is not None:
+                    return self._error(
+                        f"is a list here or in {left.origin}, and a mapping in the other",
+                        "Write the same kind in both.",
+                        keys,
+                    )
+        return self._error("the layers cannot be merged", "Write the same kinds in all.", ())
 
     def _error(self, problem: str, advice: str, keys: KeyPath) -> ConfigError:
         file: str | None = ", ".join(self.sources)

@@ -98,6 +98,21 @@ def from_mapping(mapping: Mapping[str, object], origin: str) -> ConfigDocument:
     return ConfigDocument(origin, None, _created(plain, origin, None))
 
 
+def clash(left: ConfigDocument, right: ConfigDocument) -> KeyPath | None:
+    """Return a key that is a mapping in one document and a list in the other, if there is one."""
+    return _clash(OmegaConf.to_container(left.content), OmegaConf.to_container(right.content))
+
+
+def _clash(left: Any, right: Any) -> KeyPath | None:
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in left.keys() & right.keys():
+            if (below := _clash(left[key], right[key])) is not None:
+                return (key, *below)
+    elif isinstance(left, dict | list | tuple) and isinstance(right, dict | list | tuple):
+        return () if isinstance(left, dict) or isinstance(right, dict) else None
+    return None
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
