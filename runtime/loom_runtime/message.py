@@ -11,7 +11,7 @@ from loom_runtime.model import LoomFrozenStruct, LoomStruct
 PayloadT_co = TypeVar("PayloadT_co", bound=LoomStruct | LoomFrozenStruct, covariant=True)
 
 
-class MessageMeta(LoomFrozenStruct, frozen=True, kw_only=True):
+class MessageMeta(LoomFrozenStruct, frozen=True, kw_only=True, gc=False):
     """Transport metadata of one event.
 
     Attributes:
@@ -45,7 +45,7 @@ class MessageMeta(LoomFrozenStruct, frozen=True, kw_only=True):
     headers: dict[str, bytes] = msgspec.field(default_factory=dict)
 
 
-class Message(LoomFrozenStruct, Generic[PayloadT_co], frozen=True, kw_only=True):
+class Message(LoomFrozenStruct, Generic[PayloadT_co], frozen=True, kw_only=True, gc=False):
     """One typed event.
 
     Attributes:

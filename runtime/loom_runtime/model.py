@@ -33,7 +33,7 @@ class LoomStruct(msgspec.Struct):
         return message_type_of(cls)
 
 
-class LoomFrozenStruct(msgspec.Struct, frozen=True):
+class LoomFrozenStruct(msgspec.Struct, frozen=True, gc=False):
     """An immutable struct: the base of payloads and configuration."""
 
     __loom_message_type__: ClassVar[str] = ""
