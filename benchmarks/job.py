@@ -28,7 +28,11 @@ CONSUMER_SETTINGS: Final[dict[str, str | int | float | bool]] = {
     # bare loop would wait most of its time.
     "fetch.queue.backoff.ms": 5,
 }
-PRODUCER_SETTINGS: Final[dict[str, str | int | float | bool]] = {"linger.ms": 20}
+PRODUCER_SETTINGS: Final[dict[str, str | int | float | bool]] = {
+    "linger.ms": 20,
+    # The client's default, and so what the other contestants have; loom_runtime's is true.
+    "enable.idempotence": False,
+}
 """librdkafka settings given to every contestant; everything else is the client's default."""
 
 HEADERS: Final[list[tuple[str, str | bytes | None]]] = [

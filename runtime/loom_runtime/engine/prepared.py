@@ -13,7 +13,6 @@ from bytewax.dataflow import Dataflow
 
 from loom_runtime.async_bridge import AsyncBridge, build_backend_options
 from loom_runtime.compiler.plan import CompiledPlan
-from loom_runtime.config.kafka import WireFormat
 from loom_runtime.config.runtime import BytewaxRuntimeConfig
 from loom_runtime.engine.context import EngineContext
 from loom_runtime.engine.dataflow import build_dataflow
@@ -230,9 +229,14 @@ def assemble(
 def topic_encoder(layout: Layout, port: int) -> RecordEncoder:
     """Return the encoder of a topic's records."""
     sink = layout.ports[port].sink
-    wire_format = sink.settings.format if sink is not None else WireFormat.JSON
-    payload: Any = sink.payload_type if sink is not None else None
-    return build_encoder(wire_format, payload)
+    if sink is None:
+        raise LookupError(f"port {port} has no topic")
+    says_type = sink.settings.message_type_header
+    if says_type is None:
+        says_type = not isinstance(sink.payload_type, type) or bool(
+            getattr(sink.payload_type, "__loom_message_type__", "")
+        )
+    return build_encoder(sink.settings.format, sink.payload_type, message_type_header=says_type)
 
 
 def envelope_encoder(layout: Layout, kind: ErrorKind) -> tuple[int, EnvelopeWriterEncoder] | None:

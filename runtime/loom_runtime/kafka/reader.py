@@ -11,6 +11,7 @@ from confluent_kafka import (
     Consumer,
     KafkaError,
     KafkaException,
+    Message,
     TopicPartition,
 )
 
@@ -104,21 +105,19 @@ class KafkaReader:
 
     def read(self, limit: int) -> SourceBatch | None:
         """Return what the client has fetched, at most *limit* records, without waiting."""
-        records: list[Any] = []
-        for message in self._consumer.consume(limit, 0):
-            error = message.error()
-            if error is not None:
-                self._take_error(error, message.offset())
-                continue
-            records.append(
-                (
-                    message.offset(),
-                    message.key(),
-                    message.value(),
-                    message.headers(),
-                    message.timestamp()[1],
-                )
+        messages = self._consumer.consume(limit, 0)
+        if any(message.error() is not None for message in messages):
+            messages = self._without_errors(messages)
+        records: list[Any] = [
+            (
+                message.offset(),
+                message.key(),
+                message.value(),
+                message.headers(),
+                message.timestamp()[1],
             )
+            for message in messages
+        ]
         if not records:
             return None
         self._position = records[-1][0] + 1
@@ -181,6 +180,17 @@ class KafkaReader:
                 if error is not None and error.code() == KafkaError._PARTITION_EOF:
                     return int(message.offset() or 0)
         return int(high)
+
+    def _without_errors(self, messages: list[Message]) -> list[Message]:
+        """Return the records among *messages*; what else the client reports is taken note of."""
+        records = []
+        for message in messages:
+            error = message.error()
+            if error is None:
+                records.append(message)
+            else:
+                self._take_error(error, message.offset())
+        return records
 
     def _take_error(self, error: KafkaError, offset: int | None) -> None:
         if error.code() == KafkaError._PARTITION_EOF:

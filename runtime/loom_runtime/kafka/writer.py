@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from threading import Lock
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -25,6 +25,8 @@ _PRODUCER_DEFAULTS: dict[str, KafkaValue] = {
     "enable.idempotence": True,
     "log.connection.close": False,
 }
+
+_Headers = list[tuple[str, str | bytes | None]]
 
 _QUEUE_FULL_LIMIT_S = 60.0
 """How long a full queue may stay full before the run gives up; twice the message timeout."""
@@ -142,7 +144,7 @@ class KafkaWriter:
                 if headers is None:
                     produce(topic, value, key)
                 else:
-                    produce(topic, value, key, headers=headers)
+                    produce(topic, value, key, headers=cast("_Headers", headers))
             except BufferError:
                 self._wait_for_room(producer, topic, output)
             except KafkaException as error:
@@ -156,7 +158,7 @@ class KafkaWriter:
         while monotonic() < deadline_s:
             producer.poll(0.1)
             try:
-                producer.produce(topic, value, key, headers=headers)
+                producer.produce(topic, value, key, headers=cast("_Headers", headers))
             except BufferError:
                 continue
             except KafkaException as error:
