@@ -108,6 +108,8 @@ class KafkaReader:
         messages = self._consumer.consume(limit, 0)
         if any(message.error() is not None for message in messages):
             messages = self._without_errors(messages)
+        elif messages:
+            self._at_end = False
         records: list[Any] = [
             (
                 message.offset(),
@@ -120,8 +122,7 @@ class KafkaReader:
         ]
         if not records:
             return None
-        self._position = records[-1][0] + 1
-        self._at_end = False
+        self._position = max(self._position, records[-1][0] + 1)
         self._note_end()
         return SourceBatch(self._topic, self._partition, records)
 
@@ -188,6 +189,7 @@ class KafkaReader:
             error = message.error()
             if error is None:
                 records.append(message)
+                self._at_end = False
             else:
                 self._take_error(error, message.offset())
         return records
