@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import inspect
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -88,6 +89,7 @@ class AsyncBridge:
         self._shutdown_timeout_ms = shutdown_timeout_ms
         self._lock = threading.Lock()
         self._closing = False
+        self._ended = False
         self._stopped = threading.Event()
         self._calls: set[_Call[Any]] = set()
         started: Future[_Loop] = Future()
@@ -222,7 +224,7 @@ class AsyncBridge:
     def _accept(self, call: _Call[Any]) -> None:
         self._refuse_own_thread()
         with self._lock:
-            if self._closing:
+            if self._closing or self._ended:
                 raise RuntimeError(
                     f"{_name_of(call.coro)} cannot run: this async bridge was shut down. "
                     "Make a new one"
@@ -256,6 +258,8 @@ class AsyncBridge:
                 raise
             started.set_exception(error)
         finally:
+            with self._lock:
+                self._ended = True
             for call in tuple(self._calls):
                 call.give_up("the event loop of the async bridge ended")
 
@@ -330,7 +334,10 @@ class _Call(Generic[T]):
                 result = await self.coro
             except anyio.get_cancelled_exc_class():
                 self.give_up("it was cancelled before it ended")
-                raise
+                if anyio.current_effective_deadline() == -math.inf:
+                    raise
+                # No scope round it was cancelled: the coroutine raised this itself, as only
+                # asyncio's can, and it would cancel everybody's task group.
             except BaseException as error:  # noqa: BLE001  # the caller gets it, whatever it is
                 with suppress(InvalidStateError):
                     self.future.set_exception(error)
