@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +62,18 @@ def finish(process: subprocess.Popen[str]) -> Finished:
         process.wait()
     counts = dict(json.loads(line) for line in out.splitlines() if line.startswith("["))
     return Finished(process.returncode, counts, errors)
+
+
+@contextmanager
+def counting(*jobs: Job) -> Iterator[list[subprocess.Popen[str]]]:
+    """Run counting flows; what is left of them afterwards is killed."""
+    processes = [start_counting(job) for job in jobs]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
 
 
 def count(job: Job) -> Finished:

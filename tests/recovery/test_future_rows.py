@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from loom_runtime.recovery.positions import read_positions
 from loom_runtime.recovery.store import StoreReport
 from tests.recovery.counting import Job, expected_counts, key_at
-from tests.recovery.processes import count, finish, start_counting
+from tests.recovery.processes import count, counting
 from tests.recovery.stores import (
     COUNT_STEP,
     Row,
@@ -86,19 +86,15 @@ def test_the_report_says_how_many_rows_went(tmp_path: Path) -> None:
 
 def test_counts_are_right_after_kills_at_any_moment(tmp_path: Path) -> None:
     job = Job(db_dir=str(tmp_path / "store"), records=300, pause_s=0.002, partitions=2)
-    lines: dict[str, int] = {}
     for kill in range(6):
-        process = start_counting(job)
-        assert process.stdout is not None
-        for _ in range(10 + 17 * kill):
-            process.stdout.readline()
-        process.kill()
-        finish(process)
+        with counting(job) as (process,):
+            assert process.stdout is not None
+            for _ in range(10 + 17 * kill):
+                process.stdout.readline()
     final = count(job)
-    lines |= final.counts
     assert final.exit_code == 0, final.errors
     expected = expected_counts(job)
-    assert lines == {key: expected[key] for key in lines}
+    assert final.counts == {key: expected[key] for key in final.counts}
     assert read_positions(tmp_path / "store")["keys:1"].offset == 300
 
 

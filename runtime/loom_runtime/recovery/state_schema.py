@@ -185,8 +185,7 @@ def _struct_changes(
         if name not in stored.fields:
             start = "without a default" if field.required else "which begins at its default"
             yield SchemaChange(f"{place} has the new field {name}, {start}", not field.required)
-    common = [name for name in current.fields if name in stored.fields]
-    if current.positional and common != list(current.fields)[: len(stored.fields)]:
+    if current.positional and list(current.fields)[: len(stored.fields)] != list(stored.fields):
         yield SchemaChange(f"{place} is an array and its fields have other positions", False)
 
 
