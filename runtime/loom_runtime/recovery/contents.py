@@ -9,7 +9,13 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from loom_runtime.recovery.parts import PartFile, check_complete, part_files, resume_epoch
+from loom_runtime.recovery.parts import (
+    Access,
+    PartFile,
+    check_complete,
+    part_files,
+    resume_epoch,
+)
 from loom_runtime.recovery.pickled import read_pickled
 
 
@@ -27,7 +33,7 @@ def read_values(db_dir: Path, step: str) -> dict[str, bytes]:
     newest: dict[str, tuple[int, bytes | None]] = {}
     with ExitStack() as stack:
         paths = part_files(db_dir)
-        files = [stack.enter_context(PartFile(path, alone=False)) for path in paths]
+        files = [stack.enter_context(PartFile(path, Access.READ)) for path in paths]
         parts = [file.read() for file in files]
         check_complete(db_dir, parts, None)
         epoch = resume_epoch(db_dir, parts)

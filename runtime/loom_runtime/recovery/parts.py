@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -71,18 +72,39 @@ def part_files(db_dir: Path) -> list[Path]:
     return sorted(db_dir.glob(PART_PATTERN))
 
 
+class Access(Enum):
+    """What a file is opened for.
+
+    ``READ``: to look. ``WRITE``: to change it, beside programs that read it, such as a backup that
+    follows along. ``ALONE``: to change it when no other program has it open.
+    """
+
+    READ = auto()
+    WRITE = auto()
+    ALONE = auto()
+
+
+_PRAGMAS: Final[Mapping[Access, tuple[str, ...]]] = {
+    Access.READ: ("PRAGMA query_only = ON",),
+    Access.WRITE: (),
+    # A connection to a WAL file holds a lock as long as it is open, so an exclusive one is had only
+    # when there is no other.
+    Access.ALONE: ("PRAGMA locking_mode = EXCLUSIVE",),
+}
+
+
 class PartFile:
     """One file, open.
 
     Args:
         path: The file.
-        alone: Whether to keep every other program out; otherwise the file is only read.
+        access: What it is opened for.
 
     Raises:
         StoreError: From every method too, when SQLite or the machine refuses.
     """
 
-    def __init__(self, path: Path, *, alone: bool) -> None:
+    def __init__(self, path: Path, access: Access) -> None:
         self.path = path
         if sqlite3.sqlite_version_info < _STRICT_SQLITE:
             raise StoreUnreachableError(
@@ -97,11 +119,8 @@ class PartFile:
                 timeout=_BUSY_TIMEOUT_S,
                 isolation_level=None,
             )
-            # A connection to a WAL file holds a lock as long as it is open, so an exclusive one
-            # is had only when there is no other.
-            self._connection.execute(
-                "PRAGMA locking_mode = EXCLUSIVE" if alone else "PRAGMA query_only = ON"
-            )
+            for pragma in _PRAGMAS[access]:
+                self._connection.execute(pragma)
 
     def __enter__(self) -> Self:
         return self
@@ -305,7 +324,7 @@ def _explained(path: Path, error: sqlite3.Error) -> StoreError:
     primary = None if code is None else code & 0xFF
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreBusyError(
-            "another program has the file open",
+            "another program uses the file",
             where=str(path),
             what_next="end the other run, shell or backup tool (fuser shows whose it is)",
         )

@@ -25,7 +25,13 @@ from loom_runtime.recovery.identity import (
     save_identity,
 )
 from loom_runtime.recovery.lease import Claim, cluster_name, leased
-from loom_runtime.recovery.parts import PartFile, check_complete, part_files, resume_epoch
+from loom_runtime.recovery.parts import (
+    Access,
+    PartFile,
+    check_complete,
+    part_files,
+    resume_epoch,
+)
 
 WAIT_S: Final = 30.0
 """How long a process waits for others that prepare the store or are about to end, seconds."""
@@ -141,7 +147,9 @@ def _prepare(
         known = difference(stored.identity, identity)
         refuse(str(db_dir), known)
     with ExitStack() as stack:
-        files = [stack.enter_context(PartFile(path, alone=True)) for path in paths]
+        # Only a store that was never ours may be in use by a program that takes no lease.
+        access = Access.ALONE if stored is None else Access.WRITE
+        files = [stack.enter_context(PartFile(path, access)) for path in paths]
         parts = [file.read() for file in files]
         check_complete(db_dir, parts, None if stored is None else stored.partitions)
         for file in files:
