@@ -6,9 +6,8 @@ import linecache
 import sysconfig
 from pathlib import Path
 
-import loom_runtime
-
 import loom_bench
+import loom_runtime
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 

@@ -4,12 +4,12 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from loom_bench.broker import topics
-from loom_bench.broker.contract import Broker, BrokerError, NotOwnedError
+from loom_bench.broker.contract import BrokerError, NotOwnedError
 
 # Tansu reads many tiny batches slowly: let records gather. More only delays a slow feed.
 LINGER_MS = 20
@@ -27,11 +27,25 @@ RawRecord = tuple[bytes | None, bytes | None, Headers | None]
 
 
 class FeedRecord(NamedTuple):
-    """A raw record with names for its parts."""
+    """A raw record with names for its parts, and the event time that readers see; without one the
+    time at which it is written."""
 
     key: bytes | None
     value: bytes | None
     headers: Headers | None = None
+    timestamp_ms: int | None = None
+
+
+class FeedTarget(Protocol):
+    """What a feed needs to know of a broker."""
+
+    @property
+    def bootstrap(self) -> str:
+        """Address of the broker."""
+
+    @property
+    def owned(self) -> bool:
+        """Whether the bench started it."""
 
 
 class FeedError(BrokerError):
@@ -56,9 +70,9 @@ class Feed:
 
     def __init__(
         self,
-        broker: Broker,
+        broker: FeedTarget,
         topic: str,
-        records: Iterable[RawRecord],
+        records: Iterable[RawRecord | FeedRecord],
         *,
         rate_per_s: float | None = None,
         delivery_timeout_s: float = DELIVERY_TIMEOUT_S,
@@ -185,7 +199,7 @@ class Feed:
             producer.poll(min(wait_s, _TICK_S))
         return pace
 
-    def _read_records(self) -> Iterator[RawRecord]:
+    def _read_records(self) -> Iterator[RawRecord | FeedRecord]:
         try:
             yield from self._records
         except Exception as error:
@@ -194,15 +208,16 @@ class Feed:
                 "Correct bench_feed() in the flow's module.",
             ) from error
 
-    def _write(self, producer: Producer, record: RawRecord) -> None:
+    def _write(self, producer: Producer, record: RawRecord | FeedRecord) -> None:
         while not self._cancelled.is_set():
             try:
-                key, value, headers = record
+                key, value, headers, *event_time = record
                 producer.produce(
                     self._topic,
                     value=value,
                     key=key,
                     headers=[*headers] if headers else None,
+                    timestamp=event_time[0] if event_time and event_time[0] is not None else 0,
                     on_delivery=self._on_delivery,
                 )
             except BufferError:

@@ -8,7 +8,7 @@ SUPPORTED = ((3, 11), (3, 12))
 def main():  # type: ignore[no-untyped-def]
     """Run the command; the entry point."""
     if sys.version_info[:2] not in SUPPORTED:
-        sys.stderr.write(unsupported(sys.version_info[:2], sys.executable))
+        sys.stderr.write(unsupported(sys.version_info[:2], sys.executable))  # type: ignore[no-untyped-call]
         sys.exit(2)
     from loom_bench.cli.app import run_command  # noqa: PLC0415 - syntax of 3.11
 

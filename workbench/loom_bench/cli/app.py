@@ -79,7 +79,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         return exit_request.code if isinstance(exit_request.code, int) else EXIT_FAILED
     except BrokenPipeError:
         # Whoever read our output has had enough; nor may Python's own flush at exit complain.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return EXIT_FAILED
     except Exception as error:  # noqa: BLE001 - the last resort
         from loom_bench.cli.crash import report_crash  # noqa: PLC0415 - rarely needed

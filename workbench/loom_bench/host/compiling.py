@@ -3,15 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from loom_runtime.compiler.compile import compile_flow
-from loom_runtime.compiler.document import document_of
-from loom_runtime.compiler.issues import CompilationError, CompilationIssue
-from loom_runtime.config.errors import ConfigError
-from loom_runtime.flow.process import StreamFlow
 
 from loom_bench.host.configuration import (
     config_diagnosis,
@@ -28,12 +20,17 @@ from loom_bench.host.loading import (
     local_files,
     parse_target,
 )
-from loom_bench.user_files import source_line
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Check, Checked, Load, Loaded, LoadFailed
+from loom_bench.user_files import source_line
+from loom_runtime.compiler.compile import compile_flow
+from loom_runtime.compiler.document import document_of
+from loom_runtime.compiler.issues import CompilationError, CompilationIssue
+from loom_runtime.config.errors import ConfigError
+from loom_runtime.flow.process import StreamFlow
 
 if TYPE_CHECKING:
-    from loom_runtime.runner import StreamingRunner
+    from loom_bench.host.running import RunnableFlow
 
 
 def check(command: Check) -> Checked:
@@ -96,20 +93,7 @@ def issue_diagnosis(issue: CompilationIssue, flow: StreamFlow[Any, Any]) -> Diag
     )
 
 
-@dataclass(frozen=True)
-class LoadedFlow:
-    """A flow that is ready to run.
-
-    Attributes:
-        runner: Runs it.
-        path: File of its module.
-    """
-
-    runner: StreamingRunner
-    path: Path
-
-
-def load(command: Load) -> tuple[Loaded | LoadFailed, LoadedFlow | None]:
+def load(command: Load) -> tuple[Loaded | LoadFailed, RunnableFlow | None]:
     """Import a module and compile the flow that the command names."""
     try:
         target = parse_target(command.target)
@@ -118,14 +102,14 @@ def load(command: Load) -> tuple[Loaded | LoadFailed, LoadedFlow | None]:
     except LoadError as error:
         return LoadFailed((error.diagnosis,)), None
     file = find_configuration(target.path, command.config_path)
-    runner: StreamingRunner | None = None
+    runnable: RunnableFlow | None = None
     try:
         config = read_configuration(flow, file, command.bootstrap, plaintext=command.plaintext)
         if command.to_run:
-            from loom_bench.host.running import runner_of  # noqa: PLC0415 - half a second, only here
+            from loom_bench.host.running import RunnableFlow  # noqa: PLC0415 - only to run
 
-            runner = runner_of(flow, config)
-            plan = runner.plan
+            runnable = RunnableFlow(flow, config, target.path)
+            plan = runnable.runner.plan
         else:
             plan = compile_flow(flow, config=config)
     except Exception as error:  # noqa: BLE001 - steps are built: user code may raise anything
@@ -137,4 +121,4 @@ def load(command: Load) -> tuple[Loaded | LoadFailed, LoadedFlow | None]:
         config_sources=() if file is None else (str(file),),
         has_feed=callable(getattr(module, FEED_NAME, None)),
     )
-    return loaded, None if runner is None else LoadedFlow(runner, target.path)
+    return loaded, runnable

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.user_files import source_line
 from loom_runtime.config.context import ConfigContext
 from loom_runtime.config.documents import from_mapping, read_yaml
 from loom_runtime.config.errors import ConfigError
 from loom_runtime.flow.process import StreamFlow
-
-from loom_bench.user_files import source_line
-from loom_bench.protocol.diagnosis import Diagnosis
 
 UNKNOWN_BOOTSTRAP = "localhost:9092"
 """Stands in for a broker where a flow is compiled and not run."""

@@ -18,6 +18,7 @@ def import_failure(error: BaseException, path: Path) -> Diagnosis:
     frames = user_frames(error.__traceback__)
     if isinstance(error, SyntaxError) and error.filename and is_user_file(error.filename):
         return _syntax_error(error, frames)
+    hint: str | None
     if isinstance(error, SystemExit):
         code, message, hint = (
             "import_exited",
@@ -76,9 +77,7 @@ def _at_last_frame(diagnosis: Diagnosis) -> Diagnosis:
     if not diagnosis.frames:
         return diagnosis
     place = diagnosis.frames[-1]
-    return msgspec.structs.replace(
-        diagnosis, file=place.file, line=place.line, source=place.source
-    )
+    return msgspec.structs.replace(diagnosis, file=place.file, line=place.line, source=place.source)
 
 
 def _hint(error: BaseException) -> str | None:

@@ -6,16 +6,16 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
-
-from loom_runtime.flow.process import StreamFlow
 
 from loom_bench.host.import_failures import import_failure
 from loom_bench.host.source_finder import SourceLoader, import_from_source
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.user_files import is_installed, is_user_file, source_line
+from loom_runtime.flow.process import StreamFlow
 
 FEED_NAME = "bench_feed"
 
@@ -81,7 +81,7 @@ def import_module(path: Path) -> ModuleType:
     sys.argv = [str(path)]
     try:
         return importlib.import_module(name) if "." in name else _import_alone(path, name)
-    except BaseException as error:  # noqa: BLE001 - user code may raise anything
+    except BaseException as error:
         raise LoadError(import_failure(error, path)) from error
 
 
@@ -140,13 +140,12 @@ def local_files(path: Path) -> tuple[str, ...]:
 
 
 def _import_alone(path: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path, loader=SourceLoader(name, str(path)))
-    assert spec is not None
-    assert spec.loader is not None
+    spec = ModuleSpec(name, loader := SourceLoader(name, str(path)), origin=str(path))
+    spec.has_location = True
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except BaseException:
         sys.modules.pop(name, None)
         raise

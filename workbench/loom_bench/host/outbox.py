@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import msgspec
-from loom_runtime.ledger import LedgerReport
 
 from loom_bench.protocol.codec import ProtocolError
 from loom_bench.protocol.frames import ErrorGroup, Errors, Events, FeedProgress, Ledger, SeenEvent
+from loom_runtime.ledger import LedgerReport
 
 FOLD_INTERVAL_S = 0.05
 """Least time between two frames that fold: twenty pictures a second are more than eyes need."""

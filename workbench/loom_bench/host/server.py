@@ -11,9 +11,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from loom_bench.host.compiling import LoadedFlow, check, load
+from loom_bench.host.compiling import check, load
 from loom_bench.host.outbox import Outbox
 from loom_bench.protocol.channel import Channel
 from loom_bench.protocol.codec import ProtocolError
@@ -27,6 +27,9 @@ from loom_bench.protocol.frames import (
     Start,
     Stop,
 )
+
+if TYPE_CHECKING:
+    from loom_bench.host.running import RunnableFlow
 
 _CLOSE_TIMEOUT_S = 5.0
 
@@ -53,8 +56,9 @@ class Server:
         self._channel: Channel[BenchFrame] = Channel(connection, BenchFrame)
         self._dump_fd = dump_fd
         self._commands: SimpleQueue[BenchFrame] = SimpleQueue()
-        self._loaded: LoadedFlow | None = None
+        self._loaded: RunnableFlow | None = None
         self._job: Job | None = None
+        self._job_changes = threading.Lock()
         self._early: list[BenchFrame] = []
 
     def serve(self) -> None:
@@ -75,8 +79,38 @@ class Server:
                 with self._dumped_after(command.time_limit_ms):
                     answer, self._loaded = load(command)
                 outbox.answer(answer)
+                if self._loaded is not None:
+                    self._loaded.warm_up()
+            case Start() if self._loaded is not None:
+                from loom_bench.host.running import RunJob  # noqa: PLC0415 - imported by load
+
+                self._run(RunJob(self._loaded, command), outbox)
+            case Feed():
+                from loom_bench.host.feeding import FeedJob  # noqa: PLC0415 - only to feed
+
+                self._run(FeedJob(command), outbox)
             case _:
-                raise ProtocolError(f"a {type(command).__name__} frame that nothing runs for")
+                raise ProtocolError(f"a {type(command).__name__} frame that nothing waits for")
+
+    def _run(self, job: Job, outbox: Outbox) -> None:
+        with self._job_changes:
+            self._job, early, self._early = job, self._early, []
+        for command in early:
+            job.steer(command)
+        try:
+            job.run(outbox)
+        finally:
+            with self._job_changes:
+                self._job = None
+
+    def _steer(self, command: BenchFrame) -> None:
+        """Pass a command on to what runs; one that comes before it waits for it."""
+        with self._job_changes:
+            job = self._job
+            if job is None:
+                self._early.append(command)
+                return
+        job.steer(command)
 
     @contextmanager
     def _dumped_after(self, time_limit_ms: int) -> Iterator[None]:
@@ -93,6 +127,8 @@ class Server:
     def _listen(self) -> None:
         try:
             for command in self._channel.receive():
+                if not isinstance(command, Check | Load | Start | Feed):
+                    self._steer(command)
                 if isinstance(command, Check | Load | Start | Feed | Stop):
                     self._commands.put(command)
         except ProtocolError as error:

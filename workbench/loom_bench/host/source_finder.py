@@ -22,7 +22,6 @@ from types import CodeType
 from loom_bench.user_files import is_installed
 
 
-
 class SourceLoader(SourceFileLoader):
     """Compiles the source each time."""
 
@@ -52,5 +51,3 @@ def import_from_source(root: Path) -> None:
     for known in [entry for entry in sys.path_importer_cache if Path(entry).is_relative_to(root)]:
         del sys.path_importer_cache[known]
     sys.path.insert(0, str(root))
-
-

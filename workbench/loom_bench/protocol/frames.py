@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Final, Literal
 
 import msgspec
-from loom_runtime.compiler.document_parts import PlanDocument
-from loom_runtime.ledger import LedgerReport
 
 from loom_bench.protocol.diagnosis import Diagnosis
+from loom_runtime.compiler.document_parts import PlanDocument
+from loom_runtime.ledger import LedgerReport
 
 PROTOCOL_VERSION: Final = 1
 
@@ -143,17 +143,7 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
 
 
 BenchFrame = (
-    Load
-    | Check
-    | Start
-    | Feed
-    | SetRate
-    | FinishWhenIdle
-    | Drain
-    | Finish
-    | Pause
-    | Resume
-    | Stop
+    Load | Check | Start | Feed | SetRate | FinishWhenIdle | Drain | Finish | Pause | Resume | Stop
 )
 """Whatever the bench sends after its Hello."""
 

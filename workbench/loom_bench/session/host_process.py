@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Literal, NamedTuple
+from typing import IO, Literal, NamedTuple, cast
 
 from loom_bench.protocol.channel import Channel
 from loom_bench.protocol.codec import ProtocolError
@@ -83,11 +83,12 @@ class HostProcess:
             self._lifeline = Lifeline(self._process.pid)
             undo.pop_all()
         self._channel: Channel[HostFrame] = Channel(ours, HostFrame)
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
         self._readers = [
-            self._thread("stdout", self._read_output, self._process.stdout, "stdout"),
-            self._thread("stderr", self._read_output, self._process.stderr, "stderr"),
+            self._thread(stream, self._read_output, cast("IO[bytes]", pipe), stream)
+            for stream, pipe in (
+                ("stdout", self._process.stdout),
+                ("stderr", self._process.stderr),
+            )
         ]
         self._thread("frames", self._read_frames)
         with contextlib.suppress(OSError):
@@ -191,7 +192,7 @@ class HostProcess:
 def _started(channel_fd: int, dump_fd: int) -> subprocess.Popen[bytes]:
     # -P: a module in the working directory must not take the place of one of ours.
     command = [sys.executable, "-P", "-m", "loom_bench.host", str(channel_fd), str(dump_fd)]
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 - our own module
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,0 +1,121 @@
+"""``loom-bench run``: run a flow without a screen."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from loom_bench.cli.app import EXIT_FAILED, EXIT_INTERRUPTED
+from loom_bench.cli.options import config_option, json_option, load_timeout_option
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what ``run`` and ``open`` take."""
+    decorators = [
+        click.argument("flow", metavar="FLOW"),
+        config_option,
+        click.option(
+            "--broker",
+            metavar="embedded|HOST:PORT",
+            default="embedded",
+            show_default=True,
+            help="A broker of the bench's own, or one that runs already: nothing is created or "
+            "fed there.",
+        ),
+        click.option(
+            "--until-idle",
+            "until_idle_s",
+            metavar="SECONDS",
+            type=click.FloatRange(min=0, min_open=True),
+            help="End when nothing was there to read for so long, the feed being at its end.",
+        ),
+        click.option(
+            "--max-records",
+            metavar="N",
+            type=click.IntRange(min=1),
+            help="End when so many records were read.",
+        ),
+        click.option(
+            "--rate",
+            "feed_rate_per_s",
+            metavar="N",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Records per second that bench_feed() is written at; as fast as it goes without.",
+        ),
+        load_timeout_option,
+        json_option,
+    ]
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+@click.command("run")
+@_run_options
+def run_command(**arguments: Any) -> None:
+    """Run a flow, and feed it from its bench_feed() on a broker of the bench's own.
+
+    Ctrl-C finishes and commits what was read, then ends; a second Ctrl-C ends at once. The last
+    line is the ledger: what became of every record.
+    """
+    _run(**arguments)
+
+
+@click.command("open", hidden=True)
+@_run_options
+def open_command(**arguments: Any) -> None:
+    """Open a flow."""
+    if not arguments["as_json"]:
+        click.echo("No screen yet: running as `loom-bench run` does.", err=True)
+    _run(**arguments)
+
+
+def _run(
+    *,
+    flow: str,
+    config_path: str | None,
+    broker: str,
+    until_idle_s: float | None,
+    max_records: int | None,
+    feed_rate_per_s: float | None,
+    load_timeout_s: float,
+    as_json: bool,
+) -> None:
+    # The Kafka client is imported here, so that --help and wrong options stay quick.
+    from loom_bench.broker.choice import open_broker  # noqa: PLC0415
+    from loom_bench.cli.run_report import json_report, text_report  # noqa: PLC0415
+    from loom_bench.session.run import RunOptions, RunSession  # noqa: PLC0415
+
+    options = RunOptions(
+        target=flow,
+        config_path=config_path,
+        broker=broker,
+        until_idle_ms=None if until_idle_s is None else max(1, round(until_idle_s * 1000)),
+        max_records=max_records,
+        feed_rate_per_s=feed_rate_per_s,
+        load_time_limit_ms=round(load_timeout_s * 1000),
+    )
+    session = RunSession(options, open_broker, json_report if as_json else text_report)
+    with _stop_on_signals(session.request_stop):
+        outcome = session.run()
+    if outcome == "killed":
+        sys.exit(EXIT_INTERRUPTED)
+    sys.exit(0 if session.succeeded else EXIT_FAILED)
+
+
+@contextmanager
+def _stop_on_signals(request_stop: Callable[[], None]) -> Iterator[None]:
+    """Turn the first signal into a drain and the second into an end at once."""
+    before = {number: signal.signal(number, lambda *_: request_stop()) for number in _STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

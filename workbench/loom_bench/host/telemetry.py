@@ -1,0 +1,94 @@
+"""Turns what a run tells its observers into frames for the bench."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from loom_bench.host.outbox import Outbox
+from loom_bench.protocol.frames import ErrorGroup, Plain, SeenEvent
+from loom_runtime.observability import EventKind, LifecycleEvent, Scope
+
+_MAX_TEXT = 2_000
+"""Longest text of an event, in characters: a payload in an exception's text may be megabytes."""
+
+_LINE_NUMBER = re.compile(r", line \d+")
+_DIGITS = re.compile(r"\d+")
+_FINGERPRINT_BYTES = 8
+
+
+class Telemetry:
+    """Observes a run.
+
+    Args:
+        outbox: Where frames go.
+    """
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def observe(self, event: LifecycleEvent) -> None:
+        """Take an event; a failed record is counted in its group too."""
+        at_ms = time.time_ns() // 1_000_000
+        self._outbox.event(
+            SeenEvent(
+                scope=event.scope.value,
+                name=event.name,
+                kind=event.kind.value,
+                at_ms=at_ms,
+                trace_id=event.trace_id,
+                duration_ms=event.duration_ms,
+                status=None if event.status is None else event.status.value,
+                error=_cut(event.error),
+                meta=_plain(event.meta),
+            )
+        )
+        if event.scope is Scope.NODE and event.kind is EventKind.ERROR:
+            self._outbox.failure(error_group(event, at_ms))
+
+
+def error_group(event: LifecycleEvent, at_ms: int) -> ErrorGroup:
+    """Return the group that a failed record belongs to, with a count of 1."""
+    meta = event.meta
+    kind = str(meta.get("kind") or "")
+    node = str(meta.get("node") or event.name)
+    exception_type = str(meta.get("exception_type") or "")
+    trace = meta.get("traceback")
+    reason = event.error or ""
+    # Lines move with every edit of the file; what stands on them says more.
+    where = _LINE_NUMBER.sub("", trace) if trace else _DIGITS.sub("0", reason[:_MAX_TEXT])
+    identity = "\0".join((kind, node, exception_type, where)).encode("utf-8", "backslashreplace")
+    return ErrorGroup(
+        fingerprint=hashlib.blake2s(identity, digest_size=_FINGERPRINT_BYTES).hexdigest(),
+        kind=kind,
+        node=node,
+        exception_type=exception_type,
+        reason=_cut(reason) or "",
+        count=1,
+        first_ms=at_ms,
+        last_ms=at_ms,
+        topic=meta.get("topic"),
+        partition=meta.get("partition"),
+        offset=meta.get("offset"),
+        traceback=_cut(trace),
+    )
+
+
+def _plain(meta: Mapping[str, Any]) -> dict[str, Plain]:
+    return {
+        str(key): value
+        if value is None or isinstance(value, int | float | bool)
+        else _cut(value if isinstance(value, str) else str(value))
+        for key, value in meta.items()
+    }
+
+
+def _cut(text: str | None) -> str | None:
+    """Return *text* of bounded length, in a form that UTF-8 can carry."""
+    if text is None:
+        return None
+    kept = text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "…"
+    return kept.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,72 @@
+"""The broker of a run: opened on a thread of its own while the flow's host starts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from loom_bench.broker.contract import Broker, BrokerError
+from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.session.happenings import BrokerReady
+from loom_bench.session.mailbox import BrokerOpened, Mailbox
+
+
+class BrokerSide:
+    """Opens a broker and stops it at the end.
+
+    Args:
+        open_broker: Opens it; raises BrokerError.
+        mailbox: Where BrokerOpened goes.
+    """
+
+    def __init__(self, open_broker: Callable[[], Broker], mailbox: Mailbox) -> None:
+        self._open_broker = open_broker
+        self._mailbox = mailbox
+        self._opened: Broker | None = None
+        self._thread = threading.Thread(target=self._open, name="open-broker", daemon=True)
+
+    def begin(self) -> None:
+        """Start opening it."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop it, also when it was opened too late for anybody to use."""
+        self._thread.join()
+        if self._opened is not None:
+            self._opened.stop()
+
+    def _open(self) -> None:
+        try:
+            self._opened = self._open_broker()
+        except BrokerError as error:
+            self._mailbox.put(BrokerOpened(error))
+        else:
+            self._mailbox.put(BrokerOpened(self._opened))
+
+
+def broker_ready(broker: Broker) -> BrokerReady:
+    """Return what is told of *broker* when it answers."""
+    return BrokerReady(
+        kind=broker.kind,
+        bootstrap=broker.bootstrap,
+        owned=broker.owned,
+        reason=broker.reason,
+        limits=broker.limits,
+    )
+
+
+def broker_failure(error: BrokerError) -> Diagnosis:
+    """Return what *error* means."""
+    return Diagnosis(
+        code="broker_unavailable", message=error.what, component=error.where, hint=error.what_next
+    )
+
+
+def broker_death(broker: Broker) -> Diagnosis:
+    """Return what to tell of a broker of ours that has ended."""
+    return Diagnosis(
+        code="broker_died",
+        message="the broker that the bench started has ended",
+        component=broker.bootstrap,
+        hint="Its memory may have run out; run again, or use another broker.",
+    )
