@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import inspect
-import math
 import threading
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, wait
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractAsyncContextManager, contextmanager
 from importlib.util import find_spec
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, TypeVar
 
 import anyio
-from anyio.abc import TaskGroup
+
+from loom_runtime.async_calls import Backend, Call, EventLoop, Stay, name_of, scheduler
 
 T = TypeVar("T")
-
-Backend = Literal["asyncio", "trio"]
 
 _CANCEL_GRACE_S = 0.1
 """How long cancelled coroutines may take to end before their thread is abandoned."""
@@ -91,8 +85,8 @@ class AsyncBridge:
         self._closing = False
         self._ended = False
         self._stopped = threading.Event()
-        self._calls: set[_Call[Any]] = set()
-        started: Future[_Loop] = Future()
+        self._calls: set[Call[Any]] = set()
+        started: Future[EventLoop] = Future()
         self._thread = threading.Thread(
             target=self._main,
             args=(dict(backend_options or {}), started),
@@ -116,15 +110,16 @@ class AsyncBridge:
                 shut down meanwhile, or when the coroutine was cancelled from within.
             TypeError: When *coro* is no coroutine object.
         """
-        call = self._submit(coro)
+        call = Call(coro)
         try:
+            self._accept(call)
             wait([call.future], timeout)
         finally:
             ended = call.future.done()
             if not ended:
                 self._cancel(call)
         if not ended:
-            raise TimeoutError(f"{_name_of(coro)} did not end within {timeout} s and was cancelled")
+            raise TimeoutError(f"{name_of(coro)} did not end within {timeout} s and was cancelled")
         return call.future.result()
 
     @contextmanager
@@ -137,9 +132,10 @@ class AsyncBridge:
         Raises:
             RuntimeError: As :meth:`run`.
         """
-        stay = _Stay(manager)
-        call = self._submit(stay.live())
+        stay = Stay(manager)
+        call = Call(stay.live())
         try:
+            self._accept(call)
             awaited: list[Future[Any]] = [call.future, stay.entered]
             wait(awaited, return_when=FIRST_COMPLETED)
         except BaseException:
@@ -183,7 +179,7 @@ class AsyncBridge:
         self._thread.join(None if timeout_ms is None else timeout_ms / 1000)
         if not self._thread.is_alive():
             return
-        running = sorted(_name_of(call.coro) for call in tuple(self._calls))
+        running = sorted(name_of(call.coro) for call in tuple(self._calls))
         self._loop.call_soon(self._loop.cancel)
         self._thread.join(_CANCEL_GRACE_S)
         import structlog  # noqa: PLC0415  # only a shutdown that goes wrong needs it
@@ -206,40 +202,26 @@ class AsyncBridge:
                 coroutines=running,
             )
 
-    def _submit(self, coro: Coroutine[Any, Any, T]) -> _Call[T]:
-        if not inspect.iscoroutine(coro):
-            raise TypeError(
-                f"run() takes a coroutine object, got {type(coro).__qualname__}: "
-                "call the coroutine function first"
-            )
-        call = _Call(coro)
-        try:
-            self._accept(call)
-        except BaseException:
-            coro.close()
-            raise
-        call.future.add_done_callback(lambda _: self._calls.discard(call))
-        return call
-
-    def _accept(self, call: _Call[Any]) -> None:
+    def _accept(self, call: Call[Any]) -> None:
         self._refuse_own_thread()
         with self._lock:
             if self._closing or self._ended:
                 raise RuntimeError(
-                    f"{_name_of(call.coro)} cannot run: this async bridge was shut down. "
+                    f"{name_of(call.coro)} cannot run: this async bridge was shut down. "
                     "Make a new one"
                 )
             self._calls.add(call)
             self._loop.start_soon(call.execute)
+        call.future.add_done_callback(lambda _: self._calls.discard(call))
 
-    def _cancel(self, call: _Call[Any]) -> None:
+    def _cancel(self, call: Call[Any]) -> None:
         """Cancel *call* without waiting for it."""
         if call.claim():
             call.coro.close()
         else:
             self._loop.call_soon(call.cancel)
 
-    def _leave(self, stay: _Stay[Any], call: _Call[None]) -> None:
+    def _leave(self, stay: Stay[Any], call: Call[None]) -> None:
         self._loop.call_soon(stay.leave)
         call.future.result()
 
@@ -250,7 +232,7 @@ class AsyncBridge:
                 "Await the coroutine instead"
             )
 
-    def _main(self, backend_options: dict[str, Any], started: Future[_Loop]) -> None:
+    def _main(self, backend_options: dict[str, Any], started: Future[EventLoop]) -> None:
         try:
             anyio.run(self._serve, started, backend=self._backend, backend_options=backend_options)
         except BaseException as error:
@@ -263,137 +245,8 @@ class AsyncBridge:
             for call in tuple(self._calls):
                 call.give_up("the event loop of the async bridge ended")
 
-    async def _serve(self, started: Future[_Loop]) -> None:
+    async def _serve(self, started: Future[EventLoop]) -> None:
         async with anyio.create_task_group() as tasks:
-            loop = _Loop(_scheduler(self._backend), tasks)
+            loop = EventLoop(scheduler(self._backend), tasks)
             started.set_result(loop)
             await loop.serve()
-
-
-class _Loop:
-    """The running event loop as other threads see it; made on its thread."""
-
-    def __init__(self, schedule: Callable[..., object], tasks: TaskGroup) -> None:
-        self._schedule = schedule
-        self._tasks = tasks
-        self._inbox: deque[Callable[[], object]] = deque()
-        self._woken = anyio.Event()
-        self._stopping = False
-
-    def call_soon(self, function: Callable[..., object]) -> None:
-        """Have *function* called on the event loop, without waiting; nothing when it has ended."""
-        with suppress(RuntimeError):
-            self._schedule(function)
-
-    def start_soon(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Have *function* run as a task that sees the caller's context variables."""
-        context = contextvars.copy_context()
-        self._inbox.append(lambda: context.run(self._tasks.start_soon, function))
-        self.call_soon(self._wake)
-
-    async def serve(self) -> None:
-        """Start tasks until told to stop. Only a task may start others, a bare callback may not."""
-        while not self._stopping:
-            await self._woken.wait()
-            self._woken = anyio.Event()
-            while self._inbox:
-                self._inbox.popleft()()
-
-    def stop(self) -> None:
-        """Have :meth:`serve` return; on the event loop only."""
-        self._stopping = True
-        self._wake()
-
-    def cancel(self) -> None:
-        """Cancel every task; on the event loop only."""
-        self._tasks.cancel_scope.cancel()
-
-    def _wake(self) -> None:
-        self._woken.set()
-
-
-class _Call(Generic[T]):
-    """One coroutine and the future of its result."""
-
-    def __init__(self, coro: Coroutine[Any, Any, T]) -> None:
-        self.coro = coro
-        self.future: Future[T] = Future()
-        self._claimed = threading.Lock()
-        self._scope: anyio.CancelScope | None = None
-
-    def claim(self) -> bool:
-        """Return whether the asker is the first, who alone may start or close the coroutine."""
-        return self._claimed.acquire(blocking=False)
-
-    async def execute(self) -> None:
-        """Run the coroutine, unless it was given up before it started."""
-        with anyio.CancelScope() as self._scope:
-            if not self.claim():
-                return
-            try:
-                result = await self.coro
-            except anyio.get_cancelled_exc_class():
-                self.give_up("it was cancelled before it ended")
-                if anyio.current_effective_deadline() == -math.inf:
-                    raise
-                # No scope round it was cancelled: the coroutine raised this itself, as only
-                # asyncio's can, and it would cancel everybody's task group.
-            except BaseException as error:  # noqa: BLE001  # the caller gets it, whatever it is
-                with suppress(InvalidStateError):
-                    self.future.set_exception(error)
-            else:
-                with suppress(InvalidStateError):
-                    self.future.set_result(result)
-
-    def cancel(self) -> None:
-        """Cancel the coroutine; on the event loop only."""
-        if self._scope is not None:
-            self._scope.cancel()
-
-    def give_up(self, why: str) -> None:
-        """Release the caller; how the coroutine ends no longer matters."""
-        if self.claim():
-            self.coro.close()
-        with suppress(InvalidStateError):
-            self.future.set_exception(RuntimeError(f"{_name_of(self.coro)} gave no result: {why}"))
-
-
-class _Stay(Generic[T]):
-    """An async context manager that one task enters and leaves."""
-
-    def __init__(self, manager: AbstractAsyncContextManager[T]) -> None:
-        self._manager = manager
-        self._left: anyio.Event | None = None
-        self.entered: Future[T] = Future()
-        self.failure: BaseException | None = None
-
-    async def live(self) -> None:
-        """Enter, tell what was entered, wait to leave."""
-        self._left = anyio.Event()
-        async with self._manager as value:
-            self.entered.set_result(value)
-            await self._left.wait()
-            if self.failure is not None:
-                raise self.failure
-
-    def leave(self) -> None:
-        """Have the task leave; on the event loop only."""
-        if self._left is not None:
-            self._left.set()
-
-
-def _scheduler(backend: Backend) -> Callable[..., object]:
-    """Return the running loop's thread-safe way to have a function called, which never blocks.
-
-    anyio's own portal waits until the loop has taken the call, so a loop that is stuck in blocking
-    code would hold up every caller and the shutdown too.
-    """
-    if backend == "asyncio":
-        return asyncio.get_running_loop().call_soon_threadsafe
-    import trio  # noqa: PLC0415  # an optional dependency
-
-    return trio.lowlevel.current_trio_token().run_sync_soon
-
-
-def _name_of(coro: Coroutine[Any, Any, Any]) -> str:
-    return f"coroutine {getattr(coro, '__qualname__', coro)}"
