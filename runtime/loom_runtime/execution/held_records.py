@@ -20,13 +20,13 @@ class HeldRecord(msgspec.Struct, kw_only=True):
         offset: Its source offset.
         type: ``module:qualname`` of its payload's class.
         payload: The payload, MessagePack.
-        meta: Its metadata.
+        meta: Its metadata, MessagePack: a key is bytes or text, which msgspec cannot tell by type.
     """
 
     offset: int
     type: str
     payload: msgspec.Raw
-    meta: MessageMeta
+    meta: msgspec.Raw
 
 
 def held_record(offset: int, message: Message[Any]) -> HeldRecord:
@@ -36,7 +36,7 @@ def held_record(offset: int, message: Message[Any]) -> HeldRecord:
         offset=offset,
         type=f"{cls.__module__}:{cls.__qualname__}",
         payload=msgspec.Raw(_ENCODER.encode(message.payload)),
-        meta=message.meta,
+        meta=msgspec.Raw(_ENCODER.encode(message.meta)),
     )
 
 
@@ -48,7 +48,8 @@ def restored(record: HeldRecord) -> tuple[int, Message[Any]]:
         msgspec.ValidationError: When the payload does not fit its class any more.
     """
     payload = msgspec.msgpack.decode(record.payload, type=_class_named(record.type))
-    return record.offset, Message(payload=payload, meta=record.meta)
+    meta = MessageMeta(**msgspec.msgpack.decode(record.meta))
+    return record.offset, Message(payload=payload, meta=meta)
 
 
 def _class_named(name: str) -> Any:
