@@ -50,6 +50,15 @@ class KafkaSecuritySettings(
     ssl_key_location: str | None = None
     ssl_key_password: str | None = None
 
+    def __repr__(self) -> str:
+        """Show what is set, passwords as asterisks: settings end up in logs and errors."""
+        shown = (
+            f"{name}={'***' if name.endswith('password') else repr(value)}"
+            for name in self.__struct_fields__
+            if (value := getattr(self, name)) is not None
+        )
+        return f"KafkaSecuritySettings({', '.join(shown)})"
+
     def librdkafka(self) -> dict[str, KafkaValue]:
         """Return the settings under librdkafka's names."""
         return {
