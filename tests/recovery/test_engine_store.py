@@ -23,6 +23,7 @@ from loom_runtime.engine.observation import Observation
 from loom_runtime.engine.prepared import assemble, topic_encoder
 from loom_runtime.engine_control import RunControl
 from loom_runtime.execution.layout import lay_out
+from loom_runtime.ledger import LedgerReport
 from loom_runtime.memory import CapturedMessages, InMemoryTransport
 from loom_runtime.message import MessageMeta
 from loom_runtime.recovery.contents import read_values
@@ -61,10 +62,25 @@ def counting_plan(step: type[CountRegions] = CountRegions) -> CompiledPlan:
 
 def run(plan: CompiledPlan, db_dir: Path, regions: str) -> list[tuple[str, float]]:
     """Run *plan* on a topic with one record a region; return what it wrote, sorted."""
+    written = run_messages(plan, db_dir, regions, RunControl(until_idle_ms=0))
+    return sorted((message.payload.region, message.payload.total) for message in written)
+
+
+def run_messages(
+    plan: CompiledPlan, db_dir: Path, regions: str, control: RunControl, *, drains: bool = False
+) -> list[Message[Priced]]:
+    """Run *plan*; when *drains*, until everything was read and no further."""
     records = [
         Message(
             payload=Priced(str(offset), region, 0.0),
-            meta=MessageMeta(message_id=str(offset), topic="in", partition=0, offset=offset),
+            meta=MessageMeta(
+                message_id=str(offset),
+                topic="in",
+                partition=0,
+                offset=offset,
+                key=region if offset % 2 else region.encode(),
+                headers={"x": b"\xff"},
+            ),
         )
         for offset, region in enumerate(regions)
     ]
@@ -77,17 +93,33 @@ def run(plan: CompiledPlan, db_dir: Path, regions: str) -> list[tuple[str, float
             recovery=BytewaxRecoverySettings(db_dir=str(db_dir), partitions=3),
         ),
         transport,
-        control=RunControl(until_idle_ms=0),
+        control=control,
         record_encoder=lambda port: CapturedMessages(topic_encoder(layout, port)),
         envelope_encoder=lambda kind: None,
         observation=Observation(plan, ObservabilityRuntime.noop()),
     )
+
+    def stop_at_the_end(report: LedgerReport) -> None:
+        if drains and report.partitions[0].position == len(records):
+            control.drain()
+
+    prepared.context.listeners.append(stop_at_the_end)
     try:
         prepared.execute()
     finally:
         prepared.close()
     written: list[Any] = [output for _, output in transport.writer().written]
-    return sorted((message.payload.region, message.payload.total) for message in written)
+    return written
+
+
+def test_a_batch_that_a_drain_left_open_comes_back_whole(tmp_path: Path) -> None:
+    plan = plan_of(CollectBatch(max_records=100, timeout_ms=60_000), ForEach())
+    assert run_messages(plan, tmp_path, "abc", RunControl(), drains=True) == []
+    assert read_positions(tmp_path)["in:0"].offset == 3
+    written = run_messages(plan, tmp_path, "abcd", RunControl(until_idle_ms=0))
+    assert [message.payload.region for message in written] == ["a", "b", "c", "d"]
+    assert [message.meta.key for message in written] == [b"a", "b", b"c", "d"]
+    assert written[0].meta.headers == {"x": b"\xff"}
 
 
 def test_state_and_positions_go_on_from_the_store(tmp_path: Path) -> None:
