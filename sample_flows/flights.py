@@ -1,7 +1,10 @@
-"""A month of departures from New York: validate, enrich, per-carrier state, hourly windows, routes.
+"""A month of departures from New York, with the gaps that real data have.
 
-The data are real, gaps included: a flight without a departure time becomes a business envelope.
-Records are keyed by carrier, so that a carrier's flights stay in order.
+Flights are validated and enriched. Every departure then goes three ways: into its carrier's
+running record, into hourly counts by the timetable's clock, and to a topic of its carrier. A
+flight that never left becomes an envelope on ``flights.errors``.
+
+Records are keyed by carrier, so that one carrier's flights lie on one partition and stay in order.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ import gzip
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from loom_runtime import (
     BatchExpandStep,
@@ -36,10 +38,15 @@ from loom_runtime import (
 
 DATA = Path(__file__).parent / "data" / "flights-2013-01.csv.gz"
 HOUR_MS = 3_600_000
+LATE_FROM_MIN = 15
+"""The US Department of Transportation counts a flight as late from this delay on."""
+
+
+# What travels ------------------------------------------------------------------------------------
 
 
 class Flight(LoomFrozenStruct, frozen=True):
-    """One scheduled flight as the timetable has it. Delays are minutes, negative when early."""
+    """One scheduled flight. Delays are minutes, negative when early, ``None`` when not known."""
 
     carrier: str
     flight: int
@@ -66,7 +73,7 @@ class Departure(LoomFrozenStruct, frozen=True):
 
 
 class Delays(LoomFrozenStruct, frozen=True):
-    """What is remembered of a carrier."""
+    """What is remembered of a carrier's departures."""
 
     flights: int = 0
     late: int = 0
@@ -74,14 +81,11 @@ class Delays(LoomFrozenStruct, frozen=True):
     worst_min: int = 0
 
 
-class CarrierDelay(LoomFrozenStruct, frozen=True):
-    """A carrier's record so far."""
+class CarrierRecord(LoomFrozenStruct, frozen=True):
+    """A carrier and its departures so far."""
 
     carrier: str
-    flights: int
-    late: int
-    delay_min: int
-    worst_min: int
+    so_far: Delays
 
 
 class HourlyDepartures(LoomFrozenStruct, frozen=True):
@@ -93,21 +97,22 @@ class HourlyDepartures(LoomFrozenStruct, frozen=True):
     delay_min: int
 
 
+# Steps -------------------------------------------------------------------------------------------
+
+
 class Validate(RecordStep[Flight, Flight]):
     """Refuses flights that never left."""
 
     def execute(self, message: Message[Flight]) -> Flight:
-        """Pass the flight on."""
         if message.payload.dep_time is None:
             raise DomainError("the flight has no departure time")
         return message.payload
 
 
 class Enrich(RecordStep[Flight, Departure]):
-    """Makes a departure of a flight."""
+    """Makes a departure of a flight: names its route and says whether it was late."""
 
     def execute(self, message: Message[Flight]) -> Departure:
-        """Return the departure."""
         flight = message.payload
         delay_min = flight.dep_delay_min or 0
         return Departure(
@@ -117,138 +122,128 @@ class Enrich(RecordStep[Flight, Departure]):
             distance_miles=flight.distance_miles,
             scheduled_hour=flight.scheduled_hour,
             delay_min=delay_min,
-            late=delay_min > 15,
+            late=delay_min >= LATE_FROM_MIN,
         )
 
 
-class TrackCarrier(StatefulStep[Departure, CarrierDelay, Delays]):
-    """Keeps each carrier's record."""
+class TrackCarrier(StatefulStep[Departure, CarrierRecord, Delays]):
+    """Keeps each carrier's record and tells it anew with every departure."""
 
     def key(self, message: Message[Departure]) -> str:
-        """Return the carrier."""
         return message.payload.carrier
 
     def initial(self) -> Delays:
-        """Return an empty record."""
         return Delays()
 
     def execute(
         self, state: Delays, message: Message[Departure]
-    ) -> tuple[Delays, list[CarrierDelay]]:
-        """Add the departure."""
+    ) -> tuple[Delays, list[CarrierRecord]]:
         departure = message.payload
-        state = Delays(
+        so_far = Delays(
             flights=state.flights + 1,
             late=state.late + departure.late,
             delay_min=state.delay_min + departure.delay_min,
             worst_min=max(state.worst_min, departure.delay_min),
         )
-        return state, [
-            CarrierDelay(
-                carrier=departure.carrier,
-                flights=state.flights,
-                late=state.late,
-                delay_min=state.delay_min,
-                worst_min=state.worst_min,
-            )
-        ]
+        return so_far, [CarrierRecord(carrier=departure.carrier, so_far=so_far)]
 
 
 class CountHour(BatchExpandStep[Departure, HourlyDepartures]):
-    """One row a carrier and hour, given out with the first of its departures."""
+    """Makes one row per carrier of a window; a row goes out with its carrier's first departure."""
 
     def execute(self, messages: Sequence[Message[Departure]]) -> list[list[HourlyDepartures]]:
-        """Return the rows of one window."""
-        first: dict[str, int] = {}
-        delays: dict[str, list[int]] = {}
+        indices: dict[str, list[int]] = {}
         for index, message in enumerate(messages):
-            first.setdefault(message.payload.carrier, index)
-            delays.setdefault(message.payload.carrier, []).append(message.payload.delay_min)
+            indices.setdefault(message.payload.carrier, []).append(index)
         rows: list[list[HourlyDepartures]] = [[] for _ in messages]
-        for carrier, index in first.items():
-            rows[index].append(
-                HourlyDepartures(
-                    carrier=carrier,
-                    scheduled_hour=messages[index].payload.scheduled_hour,
-                    flights=len(delays[carrier]),
-                    delay_min=sum(delays[carrier]),
-                )
+        for carrier, of_carrier in indices.items():
+            first = of_carrier[0]
+            row = HourlyDepartures(
+                carrier=carrier,
+                scheduled_hour=messages[first].payload.scheduled_hour,
+                flights=len(of_carrier),
+                delay_min=sum(messages[index].payload.delay_min for index in of_carrier),
             )
+            rows[first].append(row)
         return rows
 
+
+# The flow ----------------------------------------------------------------------------------------
+
+by_carrier = BroadcastRoute(
+    process=Process(TrackCarrier),
+    output=IntoTopic("flights.carriers", payload=CarrierRecord),
+)
+
+by_hour = BroadcastRoute(
+    process=Process(
+        CollectBatch(
+            max_records=10_000,
+            timeout_ms=HOUR_MS,
+            window=WindowStrategy.TUMBLING,
+            event_time=True,
+            # A day's flights are listed as they left, up to 18 hours behind the timetable.
+            allowed_lateness_ms=24 * HOUR_MS,
+            late=IntoTopic("flights.overdue", payload=Departure),
+        ),
+        CountHour,
+    ),
+    output=IntoTopic("flights.hourly", payload=HourlyDepartures),
+)
+
+to_carriers = BroadcastRoute(
+    process=Process(
+        Fork.by(
+            payload.carrier,
+            {
+                "UA": Process(IntoTopic("flights.united", payload=Departure)),
+                "B6": Process(IntoTopic("flights.jetblue", payload=Departure)),
+                "DL": Process(IntoTopic("flights.delta", payload=Departure)),
+            },
+            default=Process(IntoTopic("flights.others", payload=Departure)),
+        )
+    ),
+)
 
 flow = StreamFlow(
     "flights",
     source=FromTopic("flights", payload=Flight),
-    process=Process(
-        Validate,
-        Enrich,
-        Broadcast(
-            BroadcastRoute(
-                process=Process(TrackCarrier),
-                output=IntoTopic("flights.carriers", payload=CarrierDelay),
-            ),
-            BroadcastRoute(
-                process=Process(
-                    CollectBatch(
-                        max_records=10_000,
-                        timeout_ms=HOUR_MS,
-                        window=WindowStrategy.TUMBLING,
-                        event_time=True,
-                        allowed_lateness_ms=24 * HOUR_MS,
-                        late=IntoTopic("flights.overdue", payload=Departure),
-                    ),
-                    CountHour,
-                ),
-                output=IntoTopic("flights.hourly", payload=HourlyDepartures),
-            ),
-            BroadcastRoute(
-                process=Process(
-                    Fork.by(
-                        payload.carrier,
-                        {
-                            "UA": Process(IntoTopic("flights.united", payload=Departure)),
-                            "B6": Process(IntoTopic("flights.jetblue", payload=Departure)),
-                            "DL": Process(IntoTopic("flights.delta", payload=Departure)),
-                        },
-                        default=Process(IntoTopic("flights.others", payload=Departure)),
-                    )
-                ),
-            ),
-        ),
-    ),
+    process=Process(Validate, Enrich, Broadcast(by_carrier, by_hour, to_carriers)),
     errors=IntoTopic("flights.errors", payload=ErrorEnvelope[Flight]),
 )
 
 
+# What the bench feeds it -------------------------------------------------------------------------
+
+
 def bench_feed() -> Iterator[Message[Flight]]:
-    """Yield the month's flights as the timetable lists them; event time is the scheduled hour."""
+    """Yield the month's flights as the file lists them; event time is the scheduled hour."""
     with gzip.open(DATA, "rt", encoding="utf-8", newline="") as lines:
         for number, row in enumerate(csv.DictReader(lines)):
             scheduled = datetime.fromisoformat(row["time_hour"])
-            yield Message(
-                payload=_flight(row),
-                meta=MessageMeta(
-                    message_id=f"flight-{number}",
-                    key=row["carrier"],
-                    produced_at_ms=int(scheduled.timestamp() * 1000),
-                ),
+            meta = MessageMeta(
+                message_id=f"flight-{number}",
+                key=row["carrier"],
+                produced_at_ms=int(scheduled.timestamp() * 1000),
             )
+            yield Message(payload=_flight(row), meta=meta)
 
 
-def _flight(row: dict[str, Any]) -> Flight:
-    def minutes(column: str) -> int | None:
-        return None if row[column] == "NA" else int(row[column])
-
+def _flight(row: dict[str, str]) -> Flight:
+    known = {column: None if value == "NA" else value for column, value in row.items()}
     return Flight(
         carrier=row["carrier"],
         flight=int(row["flight"]),
-        tailnum=None if row["tailnum"] == "NA" else row["tailnum"],
+        tailnum=known["tailnum"],
         origin=row["origin"],
         dest=row["dest"],
         distance_miles=int(row["distance"]),
         scheduled_hour=row["time_hour"],
-        dep_time=minutes("dep_time"),
-        dep_delay_min=minutes("dep_delay"),
-        arr_delay_min=minutes("arr_delay"),
+        dep_time=_number(known["dep_time"]),
+        dep_delay_min=_number(known["dep_delay"]),
+        arr_delay_min=_number(known["arr_delay"]),
     )
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)

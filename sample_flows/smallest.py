@@ -1,20 +1,19 @@
-"""The smallest flow that makes sense: read a greeting, shout it."""
+"""The smallest flow that makes sense: it reads lines and shouts them."""
 
 from loom_runtime import FromTopic, IntoTopic, LoomStruct, Message, Process, RecordStep, StreamFlow
 
 
-class Greeting(LoomStruct):
+class Line(LoomStruct):
     text: str
 
 
-class Shout(RecordStep[Greeting, Greeting]):
-    def execute(self, message: Message[Greeting]) -> Greeting:
-        return Greeting(text=message.payload.text.upper())
+class Shout(RecordStep[Line, Line]):
+    def execute(self, message: Message[Line]) -> Line:
+        return Line(text=message.payload.text.upper())
 
 
-flow = StreamFlow(
-    "greetings",
-    source=FromTopic("greetings", payload=Greeting),
-    process=Process(Shout),
-    output=IntoTopic("shouts", payload=Greeting),
-)
+flow = StreamFlow("shout", FromTopic("said", Line), Process(Shout), IntoTopic("shouted", Line))
+
+
+def bench_feed() -> list[Line]:
+    return [Line(text="good morning"), Line(text="mind the gap"), Line(text="more tea?")]
