@@ -1,0 +1,1 @@
+"""Tests of the bench: loading, protocol, drawing, sessions."""

@@ -1,0 +1,1 @@
+"""Flow modules that tests load."""

@@ -1,0 +1,1 @@
+"""Tests of the ``loom-bench`` command, as a user runs it."""
