@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 
 class UniqueNames:
@@ -10,11 +11,12 @@ class UniqueNames:
 
     Args:
         separator: What stands between a repeated name and its number.
+        reserved: Names that are taken from the start.
     """
 
-    def __init__(self, separator: str = "#") -> None:
+    def __init__(self, separator: str = "#", reserved: Iterable[str] = ()) -> None:
         self._separator = separator
-        self._taken: set[str] = set()
+        self._taken: set[str] = set(reserved)
 
     def claim(self, wanted: str) -> str:
         """Return *wanted*, or *wanted* with the first number from 2 on that is free."""
@@ -24,6 +26,10 @@ class UniqueNames:
             name = f"{wanted}{self._separator}{number}"
         self._taken.add(name)
         return name
+
+
+RESERVED_STEP_IDS = ("source", "sink")
+"""The engine's own ids in the recovery store."""
 
 
 def safe_step_id(name: str) -> str:

@@ -10,7 +10,7 @@ from loom_runtime.compiler.bindings import Binder
 from loom_runtime.compiler.boundaries import Boundaries
 from loom_runtime.compiler.issues import IssueCode, IssueCollector
 from loom_runtime.compiler.locations import argument_location
-from loom_runtime.compiler.naming import UniqueNames, safe_step_id
+from loom_runtime.compiler.naming import RESERVED_STEP_IDS, UniqueNames, safe_step_id
 from loom_runtime.compiler.plan import CompiledNode, CompiledSink, NodePath
 from loom_runtime.declaration import SourceLocation
 from loom_runtime.flow.process import Process
@@ -92,7 +92,7 @@ class Walk:
     terminal_sinks: dict[NodePath, CompiledSink] = field(default_factory=dict)
     needs_async_bridge: bool = False
     names: UniqueNames = field(default_factory=UniqueNames)
-    _state_ids: UniqueNames = field(default_factory=lambda: UniqueNames("_"))
+    _state_ids: UniqueNames = field(default_factory=lambda: UniqueNames("_", RESERVED_STEP_IDS))
 
     def process(
         self, process: Process[Any, Any], place: Place, shape: StreamShape | None

@@ -1,4 +1,7 @@
-"""Builds the Bytewax dataflow of a layout: source, segments, exchanges, one sink."""
+"""Builds the Bytewax dataflow of a layout: source, segments, exchanges, one sink.
+
+Step ids with a colon are the engine's own; a node's state id has none, so they never meet.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,7 @@ from loom_runtime.engine.sink import PartitionedSink
 from loom_runtime.engine.source import PartitionedSource
 from loom_runtime.execution.layout import Exchange
 from loom_runtime.execution.segments import TO_SINK, Sent
-
-SOURCE_STEP = "source"
-SINK_STEP = "sink"
-"""Bytewax step ids of the ends; part of the recovery store, so they never change."""
+from loom_runtime.recovery.identity import SINK_STEP, SOURCE_STEP
 
 
 def build_dataflow(context: EngineContext) -> Dataflow:
@@ -27,23 +27,23 @@ def build_dataflow(context: EngineContext) -> Dataflow:
     flow = Dataflow(_safe_id(context.layout.plan.name))
     read = op.input(SOURCE_STEP, flow, PartitionedSource(context))
     sent: list[Stream[Sent]] = [
-        op.flat_map_batch("process", read, lambda items: context.source_segment().run(items))
+        op.flat_map_batch("process:", read, lambda items: context.source_segment().run(items))
     ]
     segment_of: dict[int | None, Stream[Sent]] = {None: sent[0]}
     for exchange in context.layout.exchanges:
-        arriving = [_picked(f"to_{exchange.step_id}", segment_of[exchange.parent], exchange.index)]
+        arriving = [_picked(f"to:{exchange.step_id}", segment_of[exchange.parent], exchange.index)]
         if exchange.parent is not None and exchange.node.kind is NodeKind.COLLECT_BATCH:
-            arriving.append(_picked(f"flush_{exchange.step_id}", sent[0], exchange.index))
+            arriving.append(_picked(f"flush:{exchange.step_id}", sent[0], exchange.index))
         stream = (
-            arriving[0] if len(arriving) == 1 else op.merge(f"all_{exchange.step_id}", *arriving)
+            arriving[0] if len(arriving) == 1 else op.merge(f"all:{exchange.step_id}", *arriving)
         )
         stepped = _exchange(context, exchange, stream)
         segment_of[exchange.index] = op.flat_map_batch(
-            f"after_{exchange.step_id}", stepped, _segment(context, exchange)
+            f"after:{exchange.step_id}", stepped, _segment(context, exchange)
         )
         sent.append(segment_of[exchange.index])
-    parcels = [_picked(f"parcels_{index}", stream, TO_SINK) for index, stream in enumerate(sent)]
-    to_sink = parcels[0] if len(parcels) == 1 else op.merge("parcels", *parcels)
+    parcels = [_picked(f"parcels:{index}", stream, TO_SINK) for index, stream in enumerate(sent)]
+    to_sink = parcels[0] if len(parcels) == 1 else op.merge("parcels:", *parcels)
     op.output(SINK_STEP, to_sink, PartitionedSink(context))
     return flow
 
