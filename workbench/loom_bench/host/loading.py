@@ -101,7 +101,11 @@ def find_flow(module: ModuleType, path: Path, attribute: str | None) -> Flow:
         return flows["flow"]
     if not flows:
         raise LoadError(_no_flow(module, path))
-    second = list(flows.values())[1].declared_at
+    lines = [
+        place.line
+        for flow in flows.values()
+        if (place := flow.declared_at) is not None and place.file == str(path)
+    ]
     names = ", ".join(flows)
     raise LoadError(
         _file_diagnosis(
@@ -109,7 +113,7 @@ def find_flow(module: ModuleType, path: Path, attribute: str | None) -> Flow:
             f"defines {len(flows)} flows: {names}",
             path,
             f"Say which: {path.name}:{next(iter(flows))}, or name one of them `flow`.",
-            line=second.line if second is not None and second.file == str(path) else None,
+            line=max(lines, default=None),
         )
     )
 

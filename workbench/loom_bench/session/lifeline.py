@@ -7,7 +7,7 @@ import subprocess
 
 # Shell builtins only. The kernel closes our end of the pipe when we die, SIGKILL included.
 # Linux's parent-death signal would not do: it fires when the thread that started the child ends.
-_SCRIPT = 'read -r _; kill -9 -- "-$1"'
+_SCRIPT = 'read -r _; kill -9 "-$1"'
 
 
 class Lifeline:
