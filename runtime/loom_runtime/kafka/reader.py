@@ -143,9 +143,11 @@ class KafkaReader:
             self._consumer.commit(offsets=place, asynchronous=True)
             return
         try:
-            self._consumer.commit(offsets=place, asynchronous=False)
+            # The client calls back for commits that nobody waits for only.
+            committed = self._consumer.commit(offsets=place, asynchronous=False)
         except KafkaException as error:
             raise _unavailable(self._settings, self._topic, self._partition, error) from error
+        self._committed_by_broker(None, committed)
 
     def close(self) -> None:
         """Leave the broker; at most once, the client commits what it has before."""
