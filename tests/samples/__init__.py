@@ -1,0 +1,1 @@
+"""Tests of the sample flows: what users read first must be true."""
