@@ -96,6 +96,9 @@ def _loaded_lines(loaded: FlowLoaded) -> Iterator[str]:
         f"{counted(loaded.nodes, 'node')}, reads {safe(', '.join(loaded.topics))}, "
         f"configuration: {sources or 'defaults'}"
     )
+    if loaded.replaced_brokers:
+        brokers = safe(",".join(loaded.replaced_brokers))
+        yield f"  note: its brokers {brokers} are not used; --broker {brokers} would use them"
 
 
 def _progress_line(progress: Progress) -> str:

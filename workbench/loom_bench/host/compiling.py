@@ -9,6 +9,7 @@ from loom_bench.host.configuration import (
     config_diagnosis,
     find_configuration,
     read_configuration,
+    replaced_brokers,
 )
 from loom_bench.host.import_failures import raised_diagnosis
 from loom_bench.host.loading import (
@@ -19,6 +20,7 @@ from loom_bench.host.loading import (
     import_module,
     local_files,
     parse_target,
+    user_modules,
 )
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Check, Checked, Load, Loaded, LoadFailed
@@ -28,6 +30,7 @@ from loom_runtime.compiler.document import document_of
 from loom_runtime.compiler.issues import CompilationError, CompilationIssue
 from loom_runtime.config.errors import ConfigError
 from loom_runtime.flow.process import StreamFlow
+from loom_runtime.recovery.identity import identity_of
 
 if TYPE_CHECKING:
     from loom_bench.host.running import RunnableFlow
@@ -100,25 +103,29 @@ def load(command: Load) -> tuple[Loaded | LoadFailed, RunnableFlow | None]:
         module = import_module(target.path)
         flow = find_flow(module, target.path, target.attribute)
     except LoadError as error:
-        return LoadFailed((error.diagnosis,)), None
+        return LoadFailed((error.diagnosis,), user_modules()), None
     file = find_configuration(target.path, command.config_path)
     runnable: RunnableFlow | None = None
     try:
+        replaced = replaced_brokers(file, command.bootstrap)
         config = read_configuration(flow, file, command.bootstrap, plaintext=command.plaintext)
         if command.to_run:
             from loom_bench.host.running import RunnableFlow  # noqa: PLC0415 - only to run
 
-            runnable = RunnableFlow(flow, config, target.path)
+            runnable = RunnableFlow(flow, config, target.path, file)
             plan = runnable.runner.plan
         else:
             plan = compile_flow(flow, config=config)
     except Exception as error:  # noqa: BLE001 - steps are built: user code may raise anything
-        return LoadFailed(tuple(compile_diagnoses(error, flow))), None
+        return LoadFailed(tuple(compile_diagnoses(error, flow)), local_files(target.path)), None
     loaded = Loaded(
         plan=document_of(plan),
         module=module.__name__,
         module_files=local_files(target.path),
         config_sources=() if file is None else (str(file),),
+        replaced_brokers=replaced,
         has_feed=callable(getattr(module, FEED_NAME, None)),
+        identity=identity_of(plan),
+        keeps_store=runnable is not None and runnable.runner.runtime.recovery is not None,
     )
     return loaded, runnable

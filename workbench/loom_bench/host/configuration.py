@@ -70,6 +70,24 @@ def read_configuration(
     return config.merged_with(override, origin="the chosen broker") if override else config
 
 
+def replaced_brokers(file: Path | None, bootstrap: str | None) -> tuple[str, ...]:
+    """Return the addresses in a configuration file that *bootstrap* takes the place of.
+
+    Raises:
+        ConfigError: When the file cannot be used.
+    """
+    if file is None or bootstrap is None:
+        return ()
+    config = ConfigContext([read_yaml(file)])
+    found: dict[str, None] = {}
+    for path in _connections(config):
+        key = ".".join((*path, "brokers"))
+        brokers = config.raw(key) if config.has(key) else None
+        for broker in brokers if isinstance(brokers, list) else ():
+            found[str(broker)] = None
+    return tuple(broker for broker in found if broker not in bootstrap.split(","))
+
+
 def config_diagnosis(error: ConfigError) -> Diagnosis:
     """Return what *error* means."""
     return Diagnosis(

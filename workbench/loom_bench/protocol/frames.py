@@ -10,8 +10,11 @@ from typing import Final, Literal
 import msgspec
 
 from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.measurements import Commits, Nodes, Outputs, Samples
+from loom_bench.protocol.steering import RecordWritten, StepBatch, WarmUp, WatchNode, WriteRecord
 from loom_runtime.compiler.document_parts import PlanDocument
 from loom_runtime.ledger import LedgerReport
+from loom_runtime.recovery.identity import StoreIdentity
 
 PROTOCOL_VERSION: Final = 1
 
@@ -77,10 +80,19 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     Attributes:
         until_idle_ms: Finish when nothing was there to read for so long; ``None`` for never.
         max_records: Finish when so many were read; ``None`` for no limit.
+        bootstrap: Addresses that override those that the flow was loaded with; ``None`` for none.
+        plaintext: Whether the broker there knows no TLS and no login, whatever is configured.
+        store: Folder of a recovery store that takes the place of the configured one; ``None``
+            leaves the configuration as it is.
+        paused: Whether to begin paused.
     """
 
     until_idle_ms: int | None = None
     max_records: int | None = None
+    bootstrap: str | None = None
+    plaintext: bool = False
+    store: str | None = None
+    paused: bool = False
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True, tag="feed"):
@@ -143,7 +155,21 @@ class Stop(msgspec.Struct, frozen=True, tag="stop"):
 
 
 BenchFrame = (
-    Load | Check | Start | Feed | SetRate | FinishWhenIdle | Drain | Finish | Pause | Resume | Stop
+    Load
+    | Check
+    | Start
+    | Feed
+    | SetRate
+    | FinishWhenIdle
+    | Drain
+    | Finish
+    | Pause
+    | Resume
+    | Stop
+    | WarmUp
+    | StepBatch
+    | WatchNode
+    | WriteRecord
 )
 """Whatever the bench sends after its Hello."""
 
@@ -159,7 +185,10 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
         module: Name that the module was imported under.
         module_files: Local source files that were imported: the module and what it needs.
         config_sources: Configuration files that were read; empty when defaults were made.
+        replaced_brokers: Addresses in them that Load's took the place of.
         has_feed: Whether the module defines ``bench_feed()``.
+        identity: What the plan demands of a recovery store.
+        keeps_store: Whether the configuration names a recovery store.
     """
 
     plan: PlanDocument
@@ -167,6 +196,9 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
     module_files: tuple[str, ...]
     config_sources: tuple[str, ...]
     has_feed: bool
+    replaced_brokers: tuple[str, ...] = ()
+    identity: StoreIdentity | None = None
+    keeps_store: bool = False
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
@@ -174,9 +206,11 @@ class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
 
     Attributes:
         diagnoses: Everything that is wrong with it, at least one.
+        module_files: Local source files that were imported by then.
     """
 
     diagnoses: tuple[Diagnosis, ...]
+    module_files: tuple[str, ...] = ()
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True, tag="checked"):
@@ -333,5 +367,10 @@ HostFrame = (
     | FeedProgress
     | FeedFinished
     | Finished
+    | Nodes
+    | Samples
+    | Commits
+    | Outputs
+    | RecordWritten
 )
 """Whatever a host sends after its Hello."""

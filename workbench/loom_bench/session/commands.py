@@ -47,7 +47,7 @@ class SessionCommands(Protocol):
         """Load the module as it is on disk now."""
         ...
 
-    def set_manual_reload(self, manual: bool) -> None:  # noqa: FBT001 - a switch
+    def set_manual_reload(self, manual: bool) -> None:
         """Choose whether a save reloads by itself."""
         ...
 

@@ -41,6 +41,7 @@ class FlowLoaded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
         nodes: How many nodes it has.
         topics: Source topics.
         config_sources: Configuration files that were read; empty when defaults were made.
+        replaced_brokers: Addresses in them that are not used: the chosen broker is.
     """
 
     flow: str
@@ -48,6 +49,7 @@ class FlowLoaded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", ta
     nodes: int
     topics: tuple[str, ...]
     config_sources: tuple[str, ...]
+    replaced_brokers: tuple[str, ...]
 
 
 class RunStarted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="started"):

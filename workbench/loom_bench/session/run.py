@@ -239,6 +239,7 @@ class RunSession:
                 nodes=len(plan.nodes),
                 topics=plan.source.topics,
                 config_sources=loaded.config_sources,
+                replaced_brokers=loaded.replaced_brokers,
             )
         )
         feed_started = None
