@@ -53,6 +53,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
         stateful: Which of the two flows.
         epoch_interval_ms: Length of an epoch.
         batch_records: Most records of one read.
+        headway: File of this process's :class:`~benchmarks.headway.Headway`.
         process_id: Index of this process in ``addresses``; None without a cluster.
         addresses: ``host:port`` of every process; empty without a cluster.
     """
@@ -65,6 +66,7 @@ class Life(msgspec.Struct, frozen=True, kw_only=True):
     stateful: bool
     epoch_interval_ms: int
     batch_records: int
+    headway: str
     process_id: int | None = None
     addresses: tuple[str, ...] = ()
 

@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, KafkaError
 
 from benchmarks.broker import prefill, reader
 from benchmarks.child import Child, RunFailedError
+from benchmarks.headway import Headway, unrecorded
 from benchmarks.movements import (
     PARTITIONS,
     Life,
@@ -82,15 +83,24 @@ class Findings:
         check: Lost, wrong and repeated rows.
         at_work: Interruptions that came after a life's first record and before the last record.
         failed_drains: Drains that took over 30 s or ended with another exit code than 0.
-        epoch_read_max: Most records that one epoch read; None when the child didn't tell.
+        epochs: For every interruption, what the flow had read past its last recorded epoch; empty
+            when the child doesn't tell.
         seconds: Duration of the trial.
     """
 
     check: OutputCheck
     at_work: int = 0
     failed_drains: int = 0
-    epoch_read_max: int | None = None
+    epochs: list[int] = field(default_factory=list)
     seconds: float = 0.0
+
+    @property
+    def excess(self) -> int | None:
+        """Interruptions after which more was repeated than the interrupted epoch had read."""
+        if not self.epochs:
+            return None
+        after_each = zip(self.check.repeated[1:], self.epochs, strict=True)
+        return sum(repeated > read for repeated, read in after_each)
 
 
 class _Output:
@@ -178,6 +188,7 @@ def run_trial(trial: Trial, broker: str) -> Findings:
             stateful=trial.stateful,
             epoch_interval_ms=EPOCH_INTERVAL_MS,
             batch_records=BATCH_RECORDS,
+            headway=str(Path(scratch) / "headway-0"),
         )
         session = _Session(trial, life, Path(scratch) / "stderr.log")
         cleanup.callback(session.output.close)
@@ -195,6 +206,19 @@ class _Session:
         self.output = _Output(life.broker, life.sink, self.findings.check)
         self.random = random.Random(trial.seed)
         self.clock = _Clock(self.random)
+        self.lives = self._lives()
+        self.headways = [Headway(Path(one.headway)) for one in self.lives]
+
+    def _lives(self) -> list[Life]:
+        if self.trial.processes == 1:
+            return [self.life]
+        folder = Path(self.life.headway).parent
+        return [
+            msgspec.structs.replace(
+                self.life, process_id=index, headway=str(folder / f"headway-{index}")
+            )
+            for index in range(self.trial.processes)
+        ]
 
     def run(self) -> Findings:
         """Interrupt the flow as often as asked, then let it finish."""
@@ -202,17 +226,16 @@ class _Session:
         for done in range(self.trial.interruptions):
             self._interrupted_life(self.trial.interruptions - done)
         self._last_life()
+        if not any(handled for one in self.headways for handled, _ in one.positions()):
+            self.findings.epochs.clear()
         self.findings.seconds = time.monotonic() - started_s
         return self.findings
 
     def _start(self, cleanup: ExitStack) -> list[Child]:
-        lives = [self.life]
+        lives = self.lives
         if self.trial.processes > 1:
             addresses = _free_addresses(self.trial.processes)
-            lives = [
-                msgspec.structs.replace(self.life, process_id=index, addresses=addresses)
-                for index in range(self.trial.processes)
-            ]
+            lives = [msgspec.structs.replace(one, addresses=addresses) for one in lives]
         return [
             cleanup.enter_context(Child(sys.executable, self.trial.module, life, self.log))
             for life in lives
@@ -232,9 +255,9 @@ class _Session:
                 worked_s = self.clock.life_s(remaining, interruptions_left)
                 time.sleep(worked_s)
             self._interrupt(children)
-            self._learn_epochs(children)
         self.output.catch_up()
         check.interrupted()
+        self.findings.epochs.append(unrecorded(self.headways))
         gained = check.distinct - before
         self.clock.learn(gained, worked_s)
         self.findings.at_work += worked_s > 0 and check.lost > 0
@@ -242,7 +265,8 @@ class _Session:
         progress(
             f"{self.trial.name}: {self.trial.interruptions - interruptions_left + 1}"
             f"/{self.trial.interruptions} {when}, {gained:,} new rows, "
-            f"{check.lost:,} to go, {check.repeated[-2]:,} repeated"
+            f"{check.lost:,} to go, {check.repeated[-2]:,} repeated, "
+            f"{self.findings.epochs[-1]:,} read since an epoch was recorded"
         )
 
     def _await_first(self, children: list[Child]) -> None:
@@ -274,13 +298,6 @@ class _Session:
             self.findings.failed_drains += 1
             progress(f"{self.trial.name}: drain ended with {codes}\n{children[0].log_tail()}")
 
-    def _learn_epochs(self, children: list[Child]) -> None:
-        read = sum(
-            max((found.value for found in child.all("epoch")), default=0) for child in children
-        )
-        if read:
-            self.findings.epoch_read_max = max(self.findings.epoch_read_max or 0, read)
-
     def _last_life(self) -> None:
         """Let it run until every movement has a row, or none came for 30 s; then stop it."""
         check = self.findings.check
@@ -296,7 +313,6 @@ class _Session:
             # Whatever it would still write again comes within a few epochs.
             time.sleep(1.0)
             self._interrupt(children)
-            self._learn_epochs(children)
         self.output.catch_up()
 
 

@@ -1,7 +1,7 @@
 """The durability benchmark's flows in loom_runtime's public DSL.
 
-The line ``drain`` on standard input drains the run. Every epoch is signalled as ``epoch`` with the
-number of records that it read.
+The line ``drain`` on standard input drains the run. How far it gets stands in the file that the
+harness names.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from benchmarks.job import CONSUMER_SETTINGS, PRODUCER_SETTINGS, signal
+from benchmarks.headway import Headway
+from benchmarks.job import CONSUMER_SETTINGS, PRODUCER_SETTINGS
 from benchmarks.movements import Life
 from benchmarks.pace import pace
 from loom_runtime import (
@@ -54,18 +56,33 @@ class Balance(LoomFrozenStruct, frozen=True):
     total: int = 0
 
 
+def handled(message: Message[Movement], headway: Headway) -> None:
+    """Note the record's place, and wait as :func:`~benchmarks.pace.pace` says."""
+    meta = message.meta
+    assert meta.partition is not None
+    assert meta.offset is not None
+    headway.handled(meta.partition, meta.offset)
+    pace()
+
+
 class DoubleStep(RecordStep[Movement, Row]):
     """The stateless flow."""
 
+    def __init__(self, headway: Headway) -> None:
+        self._headway = headway
+
     def execute(self, message: Message[Movement]) -> Row:
         """Double the amount."""
-        pace()
+        handled(message, self._headway)
         movement = message.payload
         return Row(movement.id, movement.account, 0, 2 * movement.amount)
 
 
 class BalanceStep(StatefulStep[Movement, Row, Balance]):
     """The stateful flow: count and sum per account."""
+
+    def __init__(self, headway: Headway) -> None:
+        self._headway = headway
 
     def key(self, message: Message[Movement]) -> str:
         """The account."""
@@ -77,24 +94,20 @@ class BalanceStep(StatefulStep[Movement, Row, Balance]):
 
     def execute(self, state: Balance, message: Message[Movement]) -> tuple[Balance, Iterable[Row]]:
         """Add one movement."""
-        pace()
+        handled(message, self._headway)
         movement = message.payload
         after = Balance(state.count + 1, state.total + movement.amount)
         return after, [Row(movement.id, movement.account, after.count, after.total)]
 
 
-class EpochReads:
-    """Signals how much every epoch read."""
+def note_epochs(headway: Headway) -> Callable[[LedgerReport], None]:
+    """What takes the ledger at an epoch's end and notes where the epoch ended."""
 
-    def __init__(self) -> None:
-        self._consumed = 0
+    def note(report: LedgerReport) -> None:
+        for row in report.partitions:
+            headway.recorded(row.partition, row.position or 0)
 
-    def __call__(self, report: LedgerReport) -> None:
-        """Take the ledger at an epoch's end; its counters are absolute."""
-        consumed = report.total("consumed")
-        if consumed > self._consumed:
-            signal("epoch", consumed - self._consumed)
-        self._consumed = consumed
+    return note
 
 
 def drain_on_request(drain: Callable[[], None]) -> None:
@@ -108,12 +121,12 @@ def drain_on_request(drain: Callable[[], None]) -> None:
     threading.Thread(target=listen, daemon=True).start()
 
 
-def build(stateful: bool) -> StreamFlow[Movement, Row]:
+def build(stateful: bool, headway: Headway) -> StreamFlow[Movement, Row]:
     """One of the two flows."""
     return StreamFlow(
         "movements",
         FromTopic("movements", payload=Movement),
-        Process(BalanceStep if stateful else DoubleStep),
+        Process(BalanceStep(headway) if stateful else DoubleStep(headway)),
         output=IntoTopic("rows", payload=Row),
     )
 
@@ -149,9 +162,10 @@ def config_of(life: Life) -> dict[str, Any]:
 
 def run(life: Life) -> None:
     """Run until the process is killed or drained."""
-    runner = StreamingRunner.from_dict(build(life.stateful), config_of(life))
-    runner.on_report(EpochReads())
-    drain_on_request(runner.drain)
+    headway = Headway(Path(life.headway))
+    runner = StreamingRunner.from_dict(build(life.stateful, headway), config_of(life))
+    runner.on_report(note_epochs(headway))
+    drain_on_request(runner.control.drain)
     runner.run()
 
 
