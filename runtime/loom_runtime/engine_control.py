@@ -33,6 +33,7 @@ class RunControl:
         self._lock = Lock()
         self._stop: StopMode | None = None
         self._paused = False
+        self._steps: set[str] = set()
         self._at_end: dict[str, bool] = {}
         self._last_record_s = monotonic()
 
@@ -74,6 +75,16 @@ class RunControl:
         self._last_record_s = monotonic()
         self._paused = False
 
+    def step(self) -> None:
+        """While paused: let every partition be read once more, until it gave a batch or had none
+        left."""
+        with self._lock:
+            self._steps = set(self._at_end)
+
+    def may_read(self, partition: str) -> bool:
+        """Return whether *partition* may be read now: reading is not paused, or it has a step."""
+        return not self._paused or partition in self._steps
+
     def expect(self, partition: str) -> None:
         """Make known that *partition* is read, so that idleness waits for it."""
         with self._lock:
@@ -91,6 +102,9 @@ class RunControl:
     def note_read(self, partition: str, *, granted: int, read: int, at_end: bool) -> None:
         """Take note of one read; finishes the run when a limit is reached."""
         self._at_end[partition] = at_end
+        if self._steps and (read or at_end):
+            with self._lock:
+                self._steps.discard(partition)
         if self._max_records is not None:
             with self._lock:
                 self._taken -= granted - read

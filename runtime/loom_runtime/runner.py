@@ -22,6 +22,7 @@ from loom_runtime.tracing import generate_trace_id
 if TYPE_CHECKING:
     from bytewax.dataflow import Dataflow
 
+    from loom_runtime.engine.context import EngineContext
     from loom_runtime.engine.prepared import PreparedRun
 
 _log = structlog.get_logger(__name__)
@@ -192,6 +193,10 @@ class StreamingRunner:
     def last_report(self) -> LedgerReport | None:
         """Return the newest ledger; ``None`` before a run."""
         return None if self._prepared is None else self._prepared.context.last_report()
+
+    def engine(self) -> EngineContext | None:
+        """Return what the workers of the newest run share, to be measured; ``None`` before one."""
+        return None if self._prepared is None else self._prepared.context
 
     def shutdown(self) -> None:
         """Release what runs hold. Does nothing the second time."""

@@ -77,7 +77,7 @@ class PartitionSource(StatefulSourcePartition[Item, bytes]):
 
     def _read(self) -> list[Item]:
         control = self._context.control
-        if control.paused:
+        if not control.may_read(self._key):
             self._wait_s = _LONGEST_WAIT_S
             return []
         granted = control.grant(self._batch_size)

@@ -88,6 +88,7 @@ class Feed:
         self._delivered = 0
         self._delivery_error: KafkaError | None = None
         self._error: Exception | None = None
+        self._paused = False
         self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"feed-{topic}", daemon=True)
 
@@ -110,6 +111,14 @@ class Feed:
     def rate_per_s(self, rate_per_s: float | None) -> None:
         _check_rate(rate_per_s)
         self._rate_per_s = rate_per_s
+
+    def pause(self) -> None:
+        """Write no more for now; what was handed to the client is still delivered."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Go on writing, at the rate from now on."""
+        self._paused = False
 
     def start(self) -> Self:
         """Begin writing; once."""
@@ -191,6 +200,10 @@ class Feed:
 
     def _wait_for_turn(self, producer: Producer, pace: "_Pace") -> "_Pace":
         while not self._cancelled.is_set():
+            if self._paused:
+                producer.poll(_TICK_S)
+                pace = _Pace(self._rate_per_s)
+                continue
             if pace.rate_per_s != self._rate_per_s:
                 pace = _Pace(self._rate_per_s)
             wait_s = pace.wait_s()

@@ -18,9 +18,9 @@ from loom_bench.host.loading import (
     find_flow,
     find_flows,
     import_module,
+    imported_files,
     local_files,
     parse_target,
-    user_modules,
 )
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Check, Checked, Load, Loaded, LoadFailed
@@ -103,7 +103,7 @@ def load(command: Load) -> tuple[Loaded | LoadFailed, RunnableFlow | None]:
         module = import_module(target.path)
         flow = find_flow(module, target.path, target.attribute)
     except LoadError as error:
-        return LoadFailed((error.diagnosis,), user_modules()), None
+        return LoadFailed((error.diagnosis,), imported_files()), None
     file = find_configuration(target.path, command.config_path)
     runnable: RunnableFlow | None = None
     try:

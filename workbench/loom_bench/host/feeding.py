@@ -33,6 +33,7 @@ class FeedJob:
 
     def __init__(self, command: Feed) -> None:
         self._command = command
+        self._rate_per_s = command.rate_per_s
         self._feed: TopicFeed | None = None
         self._cancelled = False
 
@@ -57,21 +58,32 @@ class FeedJob:
             self._cancelled = True
             if self._feed is not None:
                 self._feed.cancel()
-        elif isinstance(command, SetRate) and self._feed is not None:
-            self._feed.rate_per_s = command.rate_per_s
+        elif isinstance(command, SetRate):
+            self._rate_per_s = command.rate_per_s
+            if self._feed is not None:
+                self._pace(self._feed)
 
     def _start(self) -> None:
         command = self._command
         module = import_module(parse_target(command.target).path)
         items = iter(getattr(module, FEED_NAME)())
         self._feed = TopicFeed(
-            _OwnBroker(command.bootstrap),
+            OwnBroker(command.bootstrap),
             command.topic,
             feed_records(items, build_encoder(WireFormat(command.format))),
-            rate_per_s=command.rate_per_s,
-        ).start()
+        )
+        self._pace(self._feed)
+        self._feed.start()
         if self._cancelled:
             self._feed.cancel()
+
+    def _pace(self, feed: TopicFeed) -> None:
+        """Set the rate; 0 pauses."""
+        if self._rate_per_s == 0:
+            feed.pause()
+        else:
+            feed.rate_per_s = self._rate_per_s
+            feed.resume()
 
     def _watch(self, outbox: Outbox) -> None:
         while self._feed is not None:
@@ -84,7 +96,7 @@ class FeedJob:
 
 
 @dataclass(frozen=True)
-class _OwnBroker:
+class OwnBroker:
     """The broker that the bench started: it asks for feeds on no other."""
 
     bootstrap: str

@@ -135,12 +135,17 @@ def find_flows(module: ModuleType, path: Path) -> dict[str, Flow]:
 
 def local_files(path: Path) -> tuple[str, ...]:
     """Return the user's source files that are imported by now, *path* first."""
+    return (str(path), *sorted(set(imported_files()) - {str(path)}))
+
+
+def imported_files() -> tuple[str, ...]:
+    """Return the user's source files that are imported by now."""
     files = {
         file
         for module in list(sys.modules.values())
         if isinstance(file := getattr(module, "__file__", None), str) and is_user_file(file)
     }
-    return (str(path), *sorted(files - {str(path)}))
+    return tuple(sorted(files))
 
 
 def _import_alone(path: Path, name: str) -> ModuleType:

@@ -17,6 +17,7 @@ import msgspec
 
 from loom_bench.protocol.codec import ProtocolError
 from loom_bench.protocol.frames import ErrorGroup, Errors, Events, FeedProgress, Ledger, SeenEvent
+from loom_bench.protocol.measurements import CommitCount, Commits, SeenCommit
 from loom_runtime.ledger import LedgerReport
 
 FOLD_INTERVAL_S = 0.05
@@ -24,6 +25,9 @@ FOLD_INTERVAL_S = 0.05
 
 MAX_WAITING_EVENTS = 500
 """Events kept for one frame: 10,000 a second; of more only the number is told."""
+
+MAX_WAITING_COMMITS = 100
+"""Commits kept for one frame; all are counted."""
 
 MAX_GROUPS = 1_000
 """Error groups told apart; records that fail in yet another way are counted together."""
@@ -56,6 +60,9 @@ class Outbox:
         self._ungrouped = 0
         self._ledger: LedgerReport | None = None
         self._feed_progress: int | None = None
+        self._commits: deque[SeenCommit] = deque(maxlen=MAX_WAITING_COMMITS)
+        self._commit_counts: dict[tuple[str, int], CommitCount] = {}
+        self._latest: dict[type[msgspec.Struct], msgspec.Struct] = {}
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
@@ -109,6 +116,27 @@ class Outbox:
             self._feed_progress = delivered
             self._changed.notify()
 
+    def commit(self, commit: SeenCommit) -> None:
+        """Tell of a commit; the newest are told one by one, all are counted."""
+        place = commit.topic, commit.partition
+        with self._changed:
+            known = self._commit_counts.get(place)
+            done, failed = (0, 0) if known is None else (known.done, known.failed)
+            self._commit_counts[place] = CommitCount(
+                topic=commit.topic,
+                partition=commit.partition,
+                done=done + (commit.problem is None),
+                failed=failed + (commit.problem is not None),
+            )
+            self._commits.append(commit)
+            self._changed.notify()
+
+    def latest(self, frame: msgspec.Struct) -> None:
+        """Tell *frame*; takes the place of one of its type that was not sent yet."""
+        with self._changed:
+            self._latest[type(frame)] = frame
+            self._changed.notify()
+
     def close(self, timeout_s: float) -> None:
         """Send what is left; give up after *timeout_s* seconds."""
         with self._changed:
@@ -140,6 +168,7 @@ class Outbox:
             or bool(self._events or self._touched)
             or self._ledger is not None
             or self._feed_progress is not None
+            or bool(self._commits or self._latest)
         )
 
     def _take(self) -> Iterator[msgspec.Struct]:
@@ -162,5 +191,10 @@ class Outbox:
         if self._feed_progress is not None:
             yield FeedProgress(self._feed_progress)
             self._feed_progress = None
+        if self._commits:
+            yield Commits(newest=tuple(self._commits), counts=tuple(self._commit_counts.values()))
+            self._commits.clear()
+        yield from self._latest.values()
+        self._latest.clear()
         while self._answers:
             yield self._answers.popleft()

@@ -6,8 +6,12 @@ import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
+
+from loom_bench.host.configuration import read_configuration
 from loom_bench.host.import_failures import raised_diagnosis
 from loom_bench.host.outbox import Outbox
+from loom_bench.host.pulse import Pulse
 from loom_bench.host.telemetry import Telemetry
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import (
@@ -22,7 +26,9 @@ from loom_bench.protocol.frames import (
     Started,
     Stop,
 )
+from loom_bench.protocol.steering import StepBatch, WatchNode
 from loom_runtime.config.context import ConfigContext
+from loom_runtime.config.runtime import BytewaxRecoverySettings, BytewaxRuntimeConfig
 from loom_runtime.engine_control import StopMode
 from loom_runtime.failures import RunError
 from loom_runtime.flow.process import StreamFlow
@@ -30,6 +36,13 @@ from loom_runtime.observability import ObservabilityConfig, ObservabilityRuntime
 from loom_runtime.runner import StreamingRunner
 
 _REVISION_CHARACTERS = 12
+
+_KEPT_STATE_MS = 60_000
+"""How long superseded state is kept in the bench's own stores: Bytewax scans every row that is kept
+at every epoch."""
+
+_STORE_FILES = 2
+"""A bench holds thousands of keys, not hundreds of thousands, and a reload opens every file."""
 
 
 class RunnableFlow:
@@ -39,24 +52,44 @@ class RunnableFlow:
         flow: The flow.
         config: Its configuration.
         path: File of its module.
+        config_file: Its configuration file; ``None`` when there is none.
 
     Raises:
         CompilationError: When the flow cannot run.
         ConfigError: When the configuration cannot be used.
     """
 
-    def __init__(self, flow: StreamFlow[Any, Any], config: ConfigContext, path: Path) -> None:
+    def __init__(
+        self,
+        flow: StreamFlow[Any, Any],
+        config: ConfigContext,
+        path: Path,
+        config_file: Path | None = None,
+    ) -> None:
+        self._flow, self._path, self._config_file = flow, path, config_file
+        self._configure(config)
+
+    def move_to(self, bootstrap: str, *, plaintext: bool) -> None:
+        """Compile again for other brokers; raises as the class does."""
+        self.observability.close()
+        self._configure(
+            read_configuration(self._flow, self._config_file, bootstrap, plaintext=plaintext)
+        )
+
+    def _configure(self, config: ConfigContext) -> None:
         self.observability = (
             ObservabilityRuntime.from_config(config.section("observability", ObservabilityConfig))
             if config.has("observability")
             else ObservabilityRuntime.noop()
         )
         self.runner = StreamingRunner.from_context(
-            flow, config=config, observability_runtime=self.observability
+            self._flow, config=config, observability_runtime=self.observability
         )
-        self.runner.revision = hashlib.sha256(path.read_bytes()).hexdigest()[:_REVISION_CHARACTERS]
+        content = self._path.read_bytes()
+        self.runner.revision = hashlib.sha256(content).hexdigest()[:_REVISION_CHARACTERS]
 
-    def warm_up(self) -> None:
+    @staticmethod
+    def warm_up() -> None:
         """Import the engine, which takes a moment, before it is needed."""
         import loom_runtime.engine.prepared  # noqa: F401, PLC0415
 
@@ -70,22 +103,43 @@ class RunJob:
     """
 
     def __init__(self, flow: RunnableFlow, command: Start) -> None:
+        self._failure: Diagnosis | None = None
+        if command.bootstrap is not None:
+            try:
+                flow.move_to(command.bootstrap, plaintext=command.plaintext)
+            except Exception as error:  # noqa: BLE001 - steps are built: user code may raise anything
+                self._failure = _failure(error)
         self._runner = flow.runner
         self._observability = flow.observability
-        self._runner.control.until_idle_ms = command.until_idle_ms
-        self._runner.control.max_records = command.max_records
+        self._runtime = self._runner.runtime
+        if command.store is not None:
+            self._runtime = run_alone(self._runtime, command.store)
+        control = self._runner.control
+        control.until_idle_ms = command.until_idle_ms
+        control.max_records = command.max_records
+        if command.paused:
+            control.pause()
+        self._watched: str | None = None
+        self._pulse: Pulse | None = None
 
     def run(self, outbox: Outbox) -> None:
         """Run until the end; tells Started, everything in between, and Finished."""
+        if self._failure is not None:
+            outbox.answer(Finished(outcome="failed", failure=self._failure))
+            return
+        self._pulse = Pulse(self._runner, outbox)
+        self._pulse.watch(self._watched)
         self._observability.add_observer(Telemetry(outbox).observe)
         self._runner.on_report(outbox.ledger)
         outbox.answer(Started())
         failure: Diagnosis | None = None
+        self._pulse.start()
         try:
-            self._runner.run()
+            self._runner.run(runtime=self._runtime)
         except Exception as error:  # noqa: BLE001 - whatever ended the run is told to the bench
             failure = _failure(error)
         finally:
+            self._pulse.stop()
             self._observability.close()
         report = self._runner.last_report()
         if report is not None:
@@ -104,6 +158,12 @@ class RunJob:
                 control.pause()
             case Resume():
                 control.resume()
+            case StepBatch():
+                control.step()
+            case WatchNode():
+                self._watched = command.node
+                if self._pulse is not None:
+                    self._pulse.watch(command.node)
             case FinishWhenIdle():
                 if not control.paused:
                     control.resume()  # counts idleness from now
@@ -113,6 +173,14 @@ class RunJob:
         if failure is not None:
             return "failed"
         return "drained" if self._runner.control.stop is StopMode.DRAIN else "finished"
+
+
+def run_alone(runtime: BytewaxRuntimeConfig, store: str) -> BytewaxRuntimeConfig:
+    """Return how a bench runs a flow: in one process, its state in the folder *store*."""
+    recovery = BytewaxRecoverySettings(
+        db_dir=store, backup_interval_ms=_KEPT_STATE_MS, partitions=_STORE_FILES
+    )
+    return msgspec.structs.replace(runtime, recovery=recovery, addresses=None, process_id=None)
 
 
 def _failure(error: Exception) -> Diagnosis:

@@ -27,11 +27,15 @@ from loom_bench.protocol.frames import (
     Start,
     Stop,
 )
+from loom_bench.protocol.steering import WarmUp, WriteRecord
 
 if TYPE_CHECKING:
     from loom_bench.host.running import RunnableFlow
 
 _CLOSE_TIMEOUT_S = 5.0
+
+_TO_DO = (Check, Load, Start, Feed, WarmUp, WriteRecord)
+"""Commands that the main thread does, one after the other; the others go to what it does."""
 
 
 class Job(Protocol):
@@ -81,6 +85,14 @@ class Server:
                 outbox.answer(answer)
                 if self._loaded is not None:
                     self._loaded.warm_up()
+            case WarmUp():
+                from loom_bench.host.running import RunnableFlow  # noqa: PLC0415 - takes a while
+
+                RunnableFlow.warm_up()
+            case WriteRecord():
+                from loom_bench.host.writing import write_record  # noqa: PLC0415 - only to write
+
+                outbox.answer(write_record(command))
             case Start() if self._loaded is not None:
                 from loom_bench.host.running import RunJob  # noqa: PLC0415 - imported by load
 
@@ -127,9 +139,9 @@ class Server:
     def _listen(self) -> None:
         try:
             for command in self._channel.receive():
-                if not isinstance(command, Check | Load | Start | Feed):
+                if not isinstance(command, _TO_DO):
                     self._steer(command)
-                if isinstance(command, Check | Load | Start | Feed | Stop):
+                if isinstance(command, (*_TO_DO, Stop)):
                     self._commands.put(command)
         except ProtocolError as error:
             print(f"loom-bench host: {error}", file=sys.stderr)

@@ -10,6 +10,7 @@ from typing import Any
 
 from loom_bench.host.outbox import Outbox
 from loom_bench.protocol.frames import ErrorGroup, Plain, SeenEvent
+from loom_bench.protocol.measurements import SeenCommit
 from loom_runtime.observability import EventKind, LifecycleEvent, Scope
 
 _MAX_TEXT = 2_000
@@ -48,6 +49,16 @@ class Telemetry:
         )
         if event.scope is Scope.NODE and event.kind is EventKind.ERROR:
             self._outbox.failure(error_group(event, at_ms))
+        elif event.scope is Scope.TRANSPORT and event.name == "commit":
+            self._outbox.commit(
+                SeenCommit(
+                    at_ms=at_ms,
+                    topic=event.meta["topic"],
+                    partition=event.meta["partition"],
+                    offset=event.meta["offset"],
+                    problem=_cut(event.error),
+                )
+            )
 
 
 def error_group(event: LifecycleEvent, at_ms: int) -> ErrorGroup:

@@ -104,7 +104,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True, tag="feed"):
         bootstrap: Address of that broker.
         topic: The topic.
         format: Its wire format.
-        rate_per_s: Records per second; ``None`` for as fast as the broker takes them.
+        rate_per_s: Records per second; ``None`` for as fast as the broker takes them, 0 for none.
     """
 
     target: str
@@ -118,7 +118,7 @@ class SetRate(msgspec.Struct, frozen=True, tag="set_rate"):
     """Change the rate of a running feed.
 
     Attributes:
-        rate_per_s: Records per second; ``None`` for as fast as the broker takes them.
+        rate_per_s: Records per second; ``None`` for as fast as the broker takes them, 0 for none.
     """
 
     rate_per_s: float | None
