@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractAsyncContextManager, contextmanager
 from importlib.util import find_spec
@@ -122,6 +122,19 @@ class AsyncBridge:
             raise TimeoutError(f"{name_of(coro)} did not end within {timeout} s and was cancelled")
         return call.future.result()
 
+    def start(self, coro: Coroutine[Any, Any, object]) -> Callable[[], None]:
+        """Start *coro* on the event loop without waiting; return what cancels it.
+
+        It may be called on the event loop too. What the coroutine raises is nobody's.
+
+        Raises:
+            RuntimeError: After :meth:`shutdown`.
+            TypeError: When *coro* is no coroutine object.
+        """
+        call = Call(coro)
+        self._take(call)
+        return lambda: self._cancel(call)
+
     @contextmanager
     def hold(self, manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
         """Hold *manager* open on the event loop.
@@ -204,6 +217,9 @@ class AsyncBridge:
 
     def _accept(self, call: Call[Any]) -> None:
         self._refuse_own_thread()
+        self._take(call)
+
+    def _take(self, call: Call[Any]) -> None:
         with self._lock:
             if self._closing or self._ended:
                 raise RuntimeError(

@@ -52,7 +52,8 @@ class ErrorMessage(LoomFrozenStruct, Generic[PayloadT_co], frozen=True, kw_only=
     """The failed message as an envelope carries it.
 
     Attributes:
-        payload: The payload as it entered the failing node.
+        payload: The payload as it entered the failing node; of a mutable one, with whatever the
+            node had changed in it when it failed.
         meta: Its metadata.
     """
 
@@ -96,7 +97,9 @@ class ErrorEnvelope(LoomFrozenStruct, Generic[PayloadT_co], frozen=True):
 
 def meta_for_envelope(meta: MessageMeta) -> ErrorMessageMeta:
     """Return *meta* in the form that an envelope carries."""
-    key = meta.key.encode() if isinstance(meta.key, str) else meta.key
+    key = meta.key
+    if isinstance(key, str):
+        key = key.encode("utf-8", "backslashreplace")
     return ErrorMessageMeta(
         message_id=meta.message_id,
         correlation_id=meta.correlation_id,

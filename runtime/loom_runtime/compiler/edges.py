@@ -24,6 +24,9 @@ _RUNS_CODE: Final = frozenset(
     }
 )
 
+UNCLAIMED: Final = "unclaimed"
+"""Label of the edge of records that no branch of a Router claims: they go on after it."""
+
 _Tail = tuple[str, EdgeKind, str]
 """The loose end of a path: the edge that will leave it."""
 
@@ -85,7 +88,11 @@ class _EdgeWalk:
                 self._write(ends, branch.output)
             else:
                 loose += ends
-        return [] if node.output_shape is StreamShape.NONE else loose
+        if node.output_shape is StreamShape.NONE:
+            return []
+        if node.kind is NodeKind.ROUTER and not any(each.is_default for each in node.branches):
+            loose.append((node.name, EdgeKind.BRANCH, UNCLAIMED))
+        return loose
 
     def _write(self, tails: list[_Tail], sink: CompiledSink) -> None:
         for origin, _, label in tails:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from threading import Lock
 
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
 from loom_runtime.config.runtime import BytewaxRuntimeConfig
-from loom_runtime.execution.boundary import reason_of
 from loom_runtime.failures import EngineError, RunError
+from loom_runtime.wire.error_text import problem_text
 
 
 def initialise_store(db_dir: Path, partitions: int) -> None:
@@ -22,23 +21,36 @@ def initialise_store(db_dir: Path, partitions: int) -> None:
     init_db_dir(db_dir, partitions)  # type: ignore[no-untyped-call]
 
 
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Make the cycle collector look rarely: a batch is thousands of objects and makes no cycles.
+class _RareCollections:
+    """Makes the cycle collector look rarely: a batch is thousands of objects and makes no cycles.
 
-    With the interpreter's thresholds the collector took a third of the time of a simple flow.
+    With the interpreter's thresholds the collector took a third of the time of a simple flow. Of
+    several runs in one process the last to end restores them.
     """
-    thresholds = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(*_COLLECTOR_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._runs = 0
+        self._thresholds: tuple[int, int, int] = (0, 0, 0)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._runs += 1
+            if self._runs == 1:
+                self._thresholds = gc.get_threshold()
+                gc.freeze()
+                gc.set_threshold(*_COLLECTOR_THRESHOLDS)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._runs -= 1
+            if self._runs == 0:
+                gc.set_threshold(*self._thresholds)
+                gc.unfreeze()
 
 
 _COLLECTOR_THRESHOLDS = (100_000, 20, 100)
+_RARE_COLLECTIONS = _RareCollections()
 
 
 def execute(
@@ -60,7 +72,7 @@ def execute(
         recovery = RecoveryConfig(runtime.recovery.db_dir, backup_interval)  # type: ignore[no-untyped-call]
     addresses = None if runtime.addresses is None else list(runtime.addresses)
     try:
-        with _rare_collections():
+        with _RARE_COLLECTIONS:
             cli_main(  # type: ignore[no-untyped-call]
                 flow,
                 workers_per_process=runtime.workers_per_process,
@@ -76,7 +88,7 @@ def execute(
         if isinstance(ours, RunError | KeyboardInterrupt):
             raise ours from None
         raise EngineError(
-            f"{type(ours).__qualname__}: {reason_of(ours)}",
+            problem_text(ours),
             where=f"flow {flow.flow_id}",
             what_next="the traceback above this error's cause says where; offsets are committed "
             "up to the last whole epoch, so the flow may be started again",

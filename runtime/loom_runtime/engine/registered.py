@@ -7,11 +7,11 @@ from threading import Lock
 from typing import Any
 
 from loom_runtime.errors import ErrorEnvelope
-from loom_runtime.execution.boundary import reason_of
 from loom_runtime.execution.layout import Port
 from loom_runtime.failures import DeliveryError
 from loom_runtime.sinks import ErrorSink
 from loom_runtime.transport import OutputWriter, Undelivered
+from loom_runtime.wire.error_text import problem_text
 
 
 class PassEnvelope:
@@ -69,7 +69,7 @@ class RoutingWriter:
                 part.write_batch(list(outputs))
         except Exception as error:
             raise DeliveryError(
-                f"a registered error sink failed: {type(error).__qualname__}: {reason_of(error)}",
+                f"a registered error sink failed: {problem_text(error)}",
                 where=f"{type(part).__qualname__} for {self._ports[port].error_kind} errors",
                 what_next="mend the sink; nothing was committed past these records",
             ) from error

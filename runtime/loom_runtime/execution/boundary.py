@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import linecache
-from collections.abc import Callable
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from loom_runtime.compiler.plan import CompiledNode
 from loom_runtime.errors import DomainError, ErrorEnvelope, ErrorKind, message_for_envelope
-from loom_runtime.execution.outcome import Outcome
+from loom_runtime.execution.outcome import Messages, Offsets, Outcome
 from loom_runtime.execution.statistics import NodeStatistics
+from loom_runtime.execution.user_traceback import user_traceback
 from loom_runtime.message import Message
 from loom_runtime.model import message_type_of
-
-ATTEMPT_HEADER = "x-loom-attempt"
-"""Header that a redrive writes: how many times the record was tried before."""
+from loom_runtime.wire.error_text import cut_text, problem_text, reason_text
+from loom_runtime.wire.headers import attempt_number
 
 CAUGHT = (Exception, SystemExit)
 """What a node's boundary turns into an envelope; a step that calls ``sys.exit`` ends one record."""
 
 FailureListener = Callable[[ErrorEnvelope[Any], Message[Any] | None, CompiledNode | None], None]
 
-_OWN_FRAMES = str(Path(__file__).resolve().parent.parent)
-_TRACEBACK_FRAMES = 30
+REASON_LIMIT_CHARS = 10_000
+"""Longest reason. An exception's text may hold a whole response body; an envelope that grows too
+large loses its payload first, and the payload is what a redrive needs."""
 
 
 class ErrorBoundary:
@@ -60,14 +58,15 @@ class ErrorBoundary:
     ) -> ErrorEnvelope[Any]:
         """Return the envelope of *message*, which failed with *error*, and count it.
 
-        Without *kind* a :class:`DomainError` is business and anything else is task.
+        Without *kind* a :class:`DomainError`, or a group of nothing else, is business and anything
+        else is task.
         """
         if kind is None:
-            kind = ErrorKind.BUSINESS if isinstance(error, DomainError) else ErrorKind.TASK
+            kind = ErrorKind.BUSINESS if _is_business(error) else ErrorKind.TASK
         self._statistics.errors[kind.value] += 1
-        envelope = ErrorEnvelope(
+        envelope: ErrorEnvelope[Any] = ErrorEnvelope(
             kind=kind,
-            reason=reason_of(error),
+            reason=_reason(error),
             payload_type=message_type_of(type(message.payload)),
             original_message=message_for_envelope(message),
             flow=self._flow,
@@ -75,8 +74,8 @@ class ErrorBoundary:
             node=self._node.name,
             node_path=self._node.path,
             exception_type=f"{type(error).__module__}.{type(error).__qualname__}",
-            traceback=user_traceback(error.__traceback__),
-            attempt=attempt_of(message),
+            traceback=user_traceback(error),
+            attempt=_attempt(message),
         )
         if self._listener is not None:
             self._listener(envelope, message, self._node)
@@ -93,36 +92,41 @@ class ErrorBoundary:
         """Add the envelope of a failed record to *out*."""
         out.failures.append((offset, self.envelope(message, error, kind)))
 
+    def fail_all(
+        self, offsets: Offsets, messages: Messages, error: BaseException, out: Outcome
+    ) -> None:
+        """Add the envelopes of a batch that failed as one to *out*."""
+        for offset, message in zip(offsets, messages, strict=True):
+            self.fail(offset, message, error, out)
 
-def reason_of(error: BaseException) -> str:
-    """Return the text of *error*, whatever its ``__str__`` does."""
+
+def _is_business(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(_is_business(each) for each in error.exceptions)
+    return isinstance(error, DomainError)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the text of *error*, its notes and what a group holds."""
+    text = str(error) if isinstance(error, RecursionError) else reason_text(error)
+    notes = getattr(error, "__notes__", None)
+    if isinstance(notes, list | tuple):
+        text = "\n".join([text, *(note for note in notes if isinstance(note, str))])
+    if isinstance(error, BaseExceptionGroup):
+        text += ": " + "; ".join(map(problem_text, _leaves(error)))
+    return cut_text(text, REASON_LIMIT_CHARS)
+
+
+def _attempt(message: Message[Any]) -> int:
     try:
-        text = str(error)
-    except Exception as broken:  # noqa: BLE001 - the text comes from user code
-        return f"{type(error).__qualname__} (its text could not be made: {type(broken).__name__})"
-    return text or type(error).__qualname__
+        return attempt_number(message.meta.headers)
+    except (AttributeError, TypeError, ValueError):  # a step may put anything into headers
+        return 1
 
 
-def attempt_of(message: Message[Any]) -> int:
-    """Return 1, or one more than the attempts that a redrive noted in the record's headers."""
-    noted = message.meta.headers.get(ATTEMPT_HEADER)
-    return int(noted) + 1 if noted is not None and noted.isdigit() else 1
-
-
-def user_traceback(traceback: TracebackType | None) -> str | None:
-    """Return the frames of *traceback* that are not this package's, innermost last."""
-    lines: list[str] = []
-    while traceback is not None:
-        code = traceback.tb_frame.f_code
-        if not code.co_filename.startswith(_OWN_FRAMES):
-            source = linecache.getline(code.co_filename, traceback.tb_lineno).strip()
-            lines.append(
-                f'  File "{code.co_filename}", line {traceback.tb_lineno}, in {code.co_qualname}'
-                + (f"\n    {source}" if source else "")
-            )
-        traceback = traceback.tb_next
-    if len(lines) > _TRACEBACK_FRAMES:
-        half = _TRACEBACK_FRAMES // 2
-        left_out = len(lines) - 2 * half
-        lines[half:-half] = [f"  ... {left_out} frames left out ..."]
-    return "\n".join(lines) or None
+def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
+    for each in group.exceptions:
+        if isinstance(each, BaseExceptionGroup):
+            yield from _leaves(each)
+        else:
+            yield each

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import insort
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -140,9 +141,10 @@ class Collector(ABC):
         group.offsets.append(offset)
         group.messages.append(message)
         self._arrived[offset] = self._arrived.get(offset, 0) + 1
-        if len(group.offsets) >= self._declaration.max_records:
-            self._hand_on(group, collected)
-            group.offsets, group.messages = [], []
+        most = self._declaration.max_records
+        while len(group.offsets) >= most:
+            collected.batches.append((group.offsets[:most], group.messages[:most]))
+            group.offsets, group.messages = group.offsets[most:], group.messages[most:]
 
     def _event_time_ms(
         self, offset: int, message: Message[Any], now_ms: int, collected: Collected
@@ -173,10 +175,12 @@ class Collector(ABC):
         collected.late[0].append(offset)
         collected.late[1].append(message)
 
-    @staticmethod
-    def _hand_on(group: _Group, collected: Collected) -> None:
-        if group.offsets:
-            collected.batches.append((group.offsets, group.messages))
+    def _hand_on(self, group: _Group, collected: Collected) -> None:
+        """Hand on a whole group; one restored under a larger limit in several batches."""
+        most = self._declaration.max_records
+        for start in range(0, len(group.offsets), most):
+            end = start + most
+            collected.batches.append((group.offsets[start:end], group.messages[start:end]))
 
     def _begin(self) -> Collected:
         self._arrived = {}
@@ -254,16 +258,30 @@ class SessionCollector(Collector):
         self._add(session, offset, message, collected)
 
     def _joined(self, met: list[_Group], at_ms: int, gap_ms: int) -> _Group:
-        """Return the one session that the record belongs to, made of those that it joins."""
-        start_ms = min([at_ms, *(group.start_ms for group in met)])
-        end_ms = max([at_ms + gap_ms, *(group.end_ms for group in met)])
-        session = _Group(start_ms, end_ms)
-        for group in met:
-            session.offsets += group.offsets
-            session.messages += group.messages
-            self._groups.remove(group)
-        insort(self._groups, session)
+        """Return the one session that the record belongs to, made of those that it joins.
+
+        Their records stand in the order in which they were read.
+        """
+        session = met[0] if met else _Group(at_ms, at_ms + gap_ms)
+        session.start_ms = min(at_ms, session.start_ms)
+        session.end_ms = max(at_ms + gap_ms, session.end_ms)
+        if not met:
+            self._groups.append(session)
+        if len(met) > 1:
+            self._merge(session, met[1:])
+        self._groups.sort()
         return session
+
+    def _merge(self, session: _Group, others: list[_Group]) -> None:
+        pairs = list(zip(session.offsets, session.messages, strict=True))
+        for other in others:
+            pairs += zip(other.offsets, other.messages, strict=True)
+            session.start_ms = min(session.start_ms, other.start_ms)
+            session.end_ms = max(session.end_ms, other.end_ms)
+            self._groups.remove(other)
+        pairs.sort(key=itemgetter(0))
+        session.offsets = [offset for offset, _ in pairs]
+        session.messages = [message for _, message in pairs]
 
 
 _COLLECTORS: dict[WindowStrategy, type[Collector]] = {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from inspect import isawaitable
+from math import inf
 from time import perf_counter
 from typing import Any
 
@@ -15,11 +16,14 @@ from loom_runtime.async_bridge import AsyncBridge
 from loom_runtime.errors import ErrorKind
 from loom_runtime.execution.boundary import CAUGHT, ErrorBoundary
 from loom_runtime.execution.outcome import Messages, Offsets, Outcome, Pair
-from loom_runtime.execution.routing import Choose
-from loom_runtime.execution.scopes import AsyncScope
-from loom_runtime.execution.stages import EMPTY, Dependencies, Stage, StepCall, as_message, run_path
+from loom_runtime.execution.outputs import as_message, as_messages
+from loom_runtime.execution.routing import UNCLAIMED, Choose
+from loom_runtime.execution.scopes import AsyncScope, run_in_scope
+from loom_runtime.execution.stages import Dependencies, Stage, StepCall, run_path
 from loom_runtime.execution.statistics import NodeStatistics
+from loom_runtime.failures import EngineError, RunError
 from loom_runtime.message import Message
+from loom_runtime.wire.error_text import problem_text
 
 FILTERED = -1
 """Where a record goes that an expand step gave no output for."""
@@ -37,6 +41,17 @@ class Failure:
 
 Arrival = tuple[int, Message[Any]] | Failure
 """A record at the end of its way: ``(end, message)``, or its failure."""
+
+_HEEDING_S = 1.0
+"""How long past its deadline a record may take to heed its cancellation and clean up."""
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One record under its deadline."""
+
+    ended: anyio.Event
+    arrivals: list[Arrival] | None = None
 
 
 class AsyncNode:
@@ -76,23 +91,39 @@ class AsyncStep(AsyncNode):
         started = perf_counter()
         values: list[Message[Any]] = []
         try:
-            value = self._call.bound()(message)
-            if isawaitable(value):
-                value = await value
-            if not self._expands:
-                values = [as_message(value, message)]
-            elif hasattr(value, "__aiter__"):
-                values = [as_message(item, message) async for item in value]
-            else:
-                values = [as_message(item, message) for item in value]
+            values = await self._values(message)
         except CAUGHT as error:
             arrivals.append(Failure(self.boundary, message, error))
+        except BaseExceptionGroup as group:
+            if group.split(CAUGHT)[1] is not None:
+                raise
+            arrivals.append(Failure(self.boundary, message, group))
+        except anyio.get_cancelled_exc_class() as error:
+            if anyio.current_effective_deadline() == -inf:
+                raise
+            # Nobody asked for it: the step awaited something that was cancelled.
+            cancelled = RuntimeError("something that the step awaited was cancelled")
+            cancelled.__cause__ = error
+            arrivals.append(Failure(self.boundary, message, cancelled))
         else:
             if not values:
                 arrivals.append((FILTERED, message))
                 self.statistics.filtered += 1
         self.statistics.ran(1, len(values), perf_counter() - started)
         return values
+
+    async def _values(self, message: Message[Any]) -> list[Message[Any]]:
+        value = self._call.bound()(message)
+        if isawaitable(value):
+            value = await value
+        if not self._expands:
+            return [as_message(value, message)]
+        if not isinstance(value, AsyncIterable):
+            return as_messages(value, message)
+        async with AsyncExitStack() as stack:
+            if isinstance(value, AsyncGenerator):
+                await stack.enter_async_context(aclosing(value))
+            return [as_message(item, message) async for item in value]
 
 
 class AsyncRoute(AsyncNode):
@@ -115,10 +146,11 @@ class AsyncRoute(AsyncNode):
         """Walk the record's branch."""
         started = perf_counter()
         try:
-            branch = self._branches[self._choose(message)]
+            index = self._choose(message)
         except CAUGHT as error:
             arrivals.append(Failure(self.boundary, message, error, ErrorKind.ROUTING))
             return []
+        branch = () if index == UNCLAIMED else self._branches[index]
         results = await walk(branch, message, arrivals)
         self.statistics.ran(1, len(results), perf_counter() - started)
         return results
@@ -165,7 +197,7 @@ class ConcurrentStage(Stage):
         boundary: Error boundary of the scope node.
     """
 
-    __slots__ = ("_bridge", "_deadline_s", "_dependencies", "_ends", "_limit", "_nodes", "_scope")
+    __slots__ = ("_bridge", "_deadline_s", "_ends", "_limit", "_nodes", "_scope")
 
     def __init__(
         self,
@@ -175,7 +207,6 @@ class ConcurrentStage(Stage):
         ends: Sequence[Sequence[Stage]],
         *,
         bridge: AsyncBridge,
-        dependencies: Dependencies,
         statistics: NodeStatistics,
         boundary: ErrorBoundary,
     ) -> None:
@@ -184,20 +215,24 @@ class ConcurrentStage(Stage):
         self._nodes = nodes
         self._ends = ends
         self._bridge = bridge
-        self._dependencies = dependencies
         self._limit: int = declaration.max_concurrency
         timeout_ms: int | None = declaration.task_timeout_ms
         self._deadline_s = None if timeout_ms is None else timeout_ms / 1000
 
     def process(self, offsets: Offsets, messages: Messages, out: Outcome) -> Pair:
         """Run every record's inner process, then write what arrived, in order."""
-        self._scope.open_for_worker()
-        try:
-            arrivals = self._bridge.run(self._gather(messages))
-        except CAUGHT as error:
-            for offset, message in zip(offsets, messages, strict=True):
-                self.boundary.fail(offset, message, error, out)
-            return EMPTY
+        self._scope.check_open()
+
+        def inner(within: Outcome) -> Pair:
+            try:
+                arrivals = self._bridge.run(self._run_all(messages))
+            except CAUGHT as error:
+                raise self._loop_ended(error) from error
+            return self._arrived(offsets, arrivals, within)
+
+        return run_in_scope(self._scope, inner, offsets, messages, out, self.boundary)
+
+    def _arrived(self, offsets: Offsets, arrivals: list[list[Arrival]], out: Outcome) -> Pair:
         by_end: list[Pair] = [([], []) for _ in range(len(self._ends) + 1)]
         for offset, of_record in zip(offsets, arrivals, strict=True):
             for arrival in of_record:
@@ -213,21 +248,22 @@ class ConcurrentStage(Stage):
             run_path(path, end_offsets, end_messages, out)
         return by_end[0]
 
-    async def _gather(self, messages: Messages) -> list[list[Arrival]]:
-        if not self._scope.per_batch:
-            return await self._run_all(messages)
-        async with AsyncExitStack() as stack:
-            opened = await self._scope.enter(stack)
-            self._dependencies.current = {**self._dependencies.current, **opened}
-            return await self._run_all(messages)
+    def _loop_ended(self, error: BaseException) -> RunError:
+        return EngineError(
+            f"the event loop of WithAsync ended: {problem_text(error)}",
+            where="streaming.runtime.async_backend",
+            what_next="look for code that stops the event loop, such as sys.exit() in a task that "
+            "a step started; nothing was committed past the batch that was under way",
+        )
 
     async def _run_all(self, messages: Messages) -> list[list[Arrival]]:
         arrivals: list[list[Arrival]] = [[] for _ in messages]
         waiting = iter(range(len(messages)))
+        run = self._run_one if self._deadline_s is None else self._run_by_deadline
 
         async def runner() -> None:
             for index in waiting:
-                arrivals[index] = await self._run_one(messages[index])
+                arrivals[index] = await run(messages[index])
 
         async with anyio.create_task_group() as tasks:
             for _ in range(min(self._limit, len(messages))):
@@ -236,10 +272,34 @@ class ConcurrentStage(Stage):
 
     async def _run_one(self, message: Message[Any]) -> list[Arrival]:
         arrivals: list[Arrival] = []
-        with anyio.move_on_after(self._deadline_s) as deadline:
-            results = await walk(self._nodes, message, arrivals)
-            arrivals += [(0, result) for result in results]
-        if deadline.cancelled_caught:
-            late = TimeoutError(f"the record took longer than {self._deadline_s} s")
-            return [Failure(self.boundary, message, late)]
-        return arrivals
+        results = await walk(self._nodes, message, arrivals)
+        return arrivals + [(0, result) for result in results]
+
+    async def _run_by_deadline(self, message: Message[Any]) -> list[Arrival]:
+        """Run a record in a task of its own, which is left behind when it outlives its deadline."""
+        attempt = _Attempt(anyio.Event())
+        cancel = self._bridge.start(self._attempt(message, attempt))
+        try:
+            with anyio.move_on_after((self._deadline_s or 0) + _HEEDING_S):
+                await attempt.ended.wait()
+        finally:
+            if not attempt.ended.is_set():
+                cancel()
+        if attempt.arrivals is None:
+            return [self._late(message, " and does not heed its cancellation")]
+        return attempt.arrivals
+
+    async def _attempt(self, message: Message[Any], attempt: _Attempt) -> None:
+        try:
+            with anyio.move_on_after(self._deadline_s) as deadline:
+                attempt.arrivals = await self._run_one(message)
+            if deadline.cancelled_caught:
+                attempt.arrivals = [self._late(message)]
+        except CAUGHT as error:  # the rest of a group that the deadline's cancellation was part of
+            attempt.arrivals = [Failure(self.boundary, message, error)]
+        finally:
+            attempt.ended.set()
+
+    def _late(self, message: Message[Any], more: str = "") -> Failure:
+        late = TimeoutError(f"the record took longer than {self._deadline_s} s{more}")
+        return Failure(self.boundary, message, late)

@@ -61,5 +61,5 @@ def _class_named(name: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise LookupError(f"a held record is of {name}, which cannot be found any more") from error
     if not (isinstance(found, type) and issubclass(found, msgspec.Struct)):
-        raise LookupError(f"a held record is of {name}, which is no struct")
+        raise LookupError(f"a held record is of {name}, which is no struct")  # noqa: TRY004
     return found

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_origin
 
+from loom_runtime.compiler.plan import CompiledNode
 from loom_runtime.execution.boundary import CAUGHT, ErrorBoundary
 from loom_runtime.execution.outcome import Messages, Offsets, Outcome, Pair
-from loom_runtime.execution.stages import EMPTY, Stage, as_message
+from loom_runtime.execution.outputs import as_messages
+from loom_runtime.execution.stages import EMPTY, Stage
 from loom_runtime.execution.statistics import NodeStatistics
 from loom_runtime.execution.travel import Stepped
 from loom_runtime.message import Message
-from loom_runtime.model import message_type_of
-from loom_runtime.wire.state import decode_state, encode_state
+from loom_runtime.wire.dispatch import type_name
+from loom_runtime.wire.error_text import reason_text, shown_value
+from loom_runtime.wire.state import StateDecodeError, decode_state, encode_state
 
 
 class KeyedForwardStage(Stage):
@@ -41,6 +44,8 @@ class KeyedForwardStage(Stage):
                     raise TypeError(
                         f"key returned a {type(key).__qualname__}; it must return a str"
                     )
+                if not key.isascii():
+                    key.encode()  # what UTF-8 cannot say cannot travel to the key's worker
             except CAUGHT as error:
                 self.boundary.fail(offset, message, error, out)
                 continue
@@ -54,22 +59,21 @@ class KeyedStep:
 
     Args:
         step: The user's step.
-        state_type: Type of its state.
+        node: Its node in the plan.
         statistics: Counters of the node.
         boundary: Error boundary of the node.
     """
 
     def __init__(
-        self,
-        step: Any,
-        state_type: type[Any],
-        statistics: NodeStatistics,
-        boundary: ErrorBoundary,
+        self, step: Any, node: CompiledNode, statistics: NodeStatistics, boundary: ErrorBoundary
     ) -> None:
+        self.key = step.key
         self.initial = step.initial
         self.execute = step.execute
-        self.state_type = state_type
-        self.type_name = message_type_of(state_type)
+        self.name = node.name
+        self.state_type = node.state_type
+        self.state_class: type[Any] = get_origin(node.state_type) or node.state_type
+        self.type_name = type_name(node.state_type)
         self.statistics = statistics
         self.boundary = boundary
 
@@ -77,40 +81,91 @@ class KeyedStep:
 class KeyState:
     """The state of one key.
 
+    It is kept encoded beside the object itself. So a record that fails leaves the state as it was,
+    even when its step had changed it in place; a state that does not encode is the failure of the
+    record that made it; and a restored key costs nothing before its first record. Encoding a small
+    struct costs 0.2 µs a record, and in general as much as the state is large.
+
     Args:
         step: The step it belongs to.
         blob: What :meth:`save` returned before; ``None`` for a key that was never seen.
     """
 
-    __slots__ = ("_present", "_state", "_step")
+    __slots__ = ("_blob", "_state", "_step")
 
     def __init__(self, step: KeyedStep, blob: bytes | None) -> None:
         self._step = step
-        self._present = blob is not None
-        self._state = None if blob is None else decode_state(blob, step.state_type)
+        self._blob = blob
+        self._state: Any = None
 
     @property
     def discarded(self) -> bool:
-        """Whether the step gave the key's state up by returning ``None`` for it."""
-        return not self._present
+        """Whether the key has no state: it was never seen, or its step gave the state up."""
+        return self._blob is None
 
     def take(self, partition: str, offset: int, message: Message[Any]) -> Stepped:
-        """Run the step for one record. A record that fails leaves the state as it was."""
+        """Run the step for one record. A record that fails leaves the state as it was.
+
+        Raises:
+            StateDecodeError: When a restored state does not fit its type.
+        """
         step = self._step
+        if self._state is None and self._blob is not None:
+            self._state = self._decoded(self._blob, message)
         try:
-            state = self._state if self._present else step.initial()
-            new_state, values = step.execute(state, message)
-            outputs = [as_message(value, message) for value in values]
-            if new_state is not None and not isinstance(new_state, step.state_type):
-                raise TypeError(
-                    f"the step returned a {type(new_state).__qualname__} as state; "
-                    f"it must return a {step.state_type.__qualname__}, or None to drop the key"
-                )
+            given = step.initial() if self._blob is None else self._state
+            state, values = _pair(step.execute(given, message))
+            outputs = as_messages(values, message)
+            blob = None
+            if state is not None:
+                blob = self._encoded(state)
         except CAUGHT as error:
+            self._state = None
             return Stepped(partition, offset, (), step.boundary.envelope(message, error))
-        self._state, self._present = new_state, new_state is not None
+        self._state, self._blob = state, blob
+        if not outputs:
+            step.statistics.filtered += 1
         return Stepped(partition, offset, outputs)
 
     def save(self) -> bytes:
-        """Return the state as a self-describing MessagePack blob."""
-        return encode_state(self._state, self._step.type_name)
+        """Return the state as a self-describing MessagePack blob.
+
+        Raises:
+            ValueError: When the key has no state.
+        """
+        if self._blob is None:
+            raise ValueError("a key without a state cannot be saved")
+        return self._blob
+
+    def _encoded(self, state: Any) -> bytes:
+        step = self._step
+        if not isinstance(state, step.state_class):
+            raise TypeError(
+                f"the step returned a {type(state).__qualname__} as state; "
+                f"it must return a {step.state_class.__qualname__}, or None to drop the key"
+            )
+        try:
+            return encode_state(state, step.type_name)
+        except CAUGHT as error:
+            raise TypeError(f"the state cannot be kept: {reason_text(error)}") from error
+
+    def _decoded(self, blob: bytes, message: Message[Any]) -> Any:
+        step = self._step
+        try:
+            return decode_state(blob, step.state_type)
+        except StateDecodeError as error:
+            key = shown_value(step.key(message))
+            raise StateDecodeError(
+                error.what,
+                where=f"{error.where}, key {key} of step {step.name}",
+                what_next=error.what_next,
+            ) from error
+
+
+def _pair(returned: Any) -> tuple[Any, Any]:
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise TypeError(
+            f"the step returned a {type(returned).__qualname__}; "
+            "it must return (state, iterable of outputs)"
+        )
+    return returned

@@ -31,3 +31,11 @@ class Outcome:
         self.filtered: Offsets = []
         self.forwards: list[tuple[int, Offsets, Messages]] = []
         self.keyed: list[tuple[int, list[tuple[str, int, Message[Any]]]]] = []
+
+    def add(self, other: Outcome) -> None:
+        """Take in everything that *other* gathered."""
+        self.writes += other.writes
+        self.failures += other.failures
+        self.filtered += other.filtered
+        self.forwards += other.forwards
+        self.keyed += other.keyed

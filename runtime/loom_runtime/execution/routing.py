@@ -6,17 +6,21 @@ from collections.abc import Callable, Sequence
 from operator import lt
 from typing import Any
 
-from loom_runtime.compiler.plan import CompiledBranch, CompiledNode
+from loom_runtime.compiler.plan import CompiledBranch, CompiledNode, NodeKind
 from loom_runtime.errors import ErrorKind
 from loom_runtime.execution.boundary import CAUGHT, ErrorBoundary
 from loom_runtime.execution.outcome import Messages, Offsets, Outcome, Pair
-from loom_runtime.execution.stages import EMPTY, Stage, expanded_rows, run_path
+from loom_runtime.execution.outputs import expanded_rows
+from loom_runtime.execution.stages import EMPTY, Stage, run_path
 from loom_runtime.execution.statistics import NodeStatistics
 from loom_runtime.expressions import ExpressionNode
+from loom_runtime.flow.shapes import StreamShape
 from loom_runtime.message import Message
 
 Choose = Callable[[Message[Any]], int]
-"""Returns the index of a message's branch; raises for one that none takes."""
+"""Returns the index of a message's branch, :data:`UNCLAIMED` for one that none takes, or raises."""
+
+UNCLAIMED = -1
 
 Path = Sequence[Stage]
 
@@ -26,22 +30,43 @@ class NoRouteError(LookupError):
 
 
 def chooser(node: CompiledNode) -> Choose:
-    """Return the function that chooses a branch of a Router or Fork."""
+    """Return the function that chooses a branch of a Router or Fork.
+
+    A record that no branch claims goes on after a Router, and ends at a Fork. Where nothing follows
+    a Router it would be lost without a word, so there it is an error.
+    """
     declaration = node.node
     default = next((branch.index for branch in node.branches if branch.is_default), None)
     if declaration.selector is not None:
-        return _by_key(declaration.selector, node.branches, default)
-    conditions = [
-        (branch.index, _condition(branch.when)) for branch in node.branches if not branch.is_default
-    ]
+        choose = _by_key(declaration.selector, node.branches, default)
+    else:
+        choose = _by_condition(node.branches, default)
+    leads_on = node.kind is NodeKind.FORK or node.output_shape is not StreamShape.NONE
+    if leads_on or default is not None:
+        return choose
+
+    def claimed(message: Message[Any]) -> int:
+        index = choose(message)
+        if index == UNCLAIMED:
+            routes = ", ".join(branch.label for branch in node.branches)
+            raise NoRouteError(
+                f"no route of {node.name} takes the record, it has no default and nothing follows "
+                f"it; the routes are {routes}"
+            )
+        return index
+
+    return claimed
+
+
+def _by_condition(branches: Sequence[CompiledBranch], default: int | None) -> Choose:
+    conditions = [(each.index, _condition(each.when)) for each in branches if not each.is_default]
+    otherwise = UNCLAIMED if default is None else default
 
     def first_match(message: Message[Any]) -> int:
         for index, condition in conditions:
             if condition(message):
                 return index
-        if default is None:
-            raise NoRouteError(f"no condition of {node.name} holds and it has no default")
-        return default
+        return otherwise
 
     return first_match
 
@@ -49,14 +74,10 @@ def chooser(node: CompiledNode) -> Choose:
 def _by_key(selector: Any, branches: Sequence[CompiledBranch], default: int | None) -> Choose:
     select = selector.compiled() if isinstance(selector, ExpressionNode) else selector.select
     indexes = {branch.key: branch.index for branch in branches if not branch.is_default}
+    otherwise = UNCLAIMED if default is None else default
 
     def by_key(message: Message[Any]) -> int:
-        key = select(message)
-        index = indexes.get(key, default)
-        if index is None:
-            known = ", ".join(map(repr, indexes))
-            raise NoRouteError(f"no route for {key!r}; the routes are {known}")
-        return index
+        return indexes.get(select(message), otherwise)
 
     return by_key
 
@@ -69,7 +90,15 @@ def _condition(when: Any) -> Callable[[Message[Any]], Any]:
 
 
 class RouterStage(Stage):
-    """A Router (records go on after it) or a Fork (they don't)."""
+    """A Router (records go on after it) or a Fork (they don't).
+
+    Args:
+        choose: Chooses a branch.
+        paths: The branches, by index.
+        unclaimed: Path of records that no branch takes.
+        statistics: Counters of the node.
+        boundary: Error boundary of the node.
+    """
 
     __slots__ = ("_choose", "_paths")
 
@@ -77,12 +106,13 @@ class RouterStage(Stage):
         self,
         choose: Choose,
         paths: Sequence[Path],
+        unclaimed: Path,
         statistics: NodeStatistics,
         boundary: ErrorBoundary,
     ) -> None:
         super().__init__(statistics, boundary)
         self._choose = choose
-        self._paths = paths
+        self._paths = {**dict(enumerate(paths)), UNCLAIMED: unclaimed}
 
     def process(self, offsets: Offsets, messages: Messages, out: Outcome) -> Pair:
         """Run each record through its branch; what leaves the branches keeps its order."""
@@ -192,10 +222,10 @@ class ExpandRoutesStage(Stage):
             if not rows:
                 out.filtered.append(offset)
                 self.statistics.filtered += 1
-            for row in rows:
-                index = self._indexes.get(type(row.payload), self._default)
+            for row_type, row in rows:
+                index = self._indexes.get(row_type, self._default)
                 if index is None:
-                    name = type(row.payload).__qualname__
+                    name = row_type.__qualname__
                     no_route = NoRouteError(f"no route for rows of {name} and no default")
                     self.boundary.fail(offset, row, no_route, out, ErrorKind.ROUTING)
                     continue

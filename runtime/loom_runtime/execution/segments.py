@@ -38,6 +38,10 @@ class LateRecordError(Exception):
     """A record came later than its window's allowed lateness."""
 
 
+class UntimedRecordError(Exception):
+    """A record has no time, so it belongs to no window."""
+
+
 class Segment:
     """What all segments share: running a batch and turning its outcome into what is sent on."""
 
@@ -201,8 +205,8 @@ class ExchangeSegment(Segment):
             self._run_late(offsets, messages, out)
         for offset, message in zip(*item.untimed, strict=True):
             consumed.append(offset)
-            error = LateRecordError("the record has no produced_at_ms, so it belongs to no window")
-            self._boundary.fail(offset, message, error, out, ErrorKind.ROUTING)
+            untimed = UntimedRecordError("it has no produced_at_ms, so it belongs to no window")
+            self._boundary.fail(offset, message, untimed, out, ErrorKind.ROUTING)
         yield from self._send(item.partition, out, receipt, consumed)
 
     def _run_late(self, offsets: Offsets, messages: Messages, out: Outcome) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -13,6 +13,13 @@ import msgspec
 
 from loom_runtime.execution.boundary import CAUGHT, ErrorBoundary
 from loom_runtime.execution.outcome import Messages, Offsets, Outcome, Pair
+from loom_runtime.execution.outputs import (
+    as_message,
+    as_messages,
+    expanded_rows,
+    lists_each,
+    one_each,
+)
 from loom_runtime.execution.statistics import NodeStatistics
 from loom_runtime.message import Message
 
@@ -64,37 +71,33 @@ NO_DEPENDENCIES = Dependencies()
 class StepCall:
     """A step's ``execute`` with the dependencies that its signature names."""
 
-    __slots__ = ("_dependencies", "_execute", "_names")
+    __slots__ = ("_dependencies", "_execute", "_names", "_taken")
+
+    _names: set[str] | None
+    _taken: frozenset[str]
 
     def __init__(self, execute: Callable[..., Any], dependencies: Dependencies, given: int) -> None:
         self._execute = execute
         self._dependencies = dependencies
-        parameters = list(inspect.signature(execute).parameters.values())[given:]
+        try:
+            parameters = list(inspect.signature(execute).parameters.values())
+        except (TypeError, ValueError):  # a builtin or an extension's function
+            self._names, self._taken = None, frozenset()
+            return
+        self._taken = frozenset(p.name for p in parameters[:given])
         takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        self._names = None if takes_all else {p.name for p in parameters}
+        self._names = None if takes_all else {p.name for p in parameters[given:]}
 
     def bound(self) -> Callable[..., Any]:
         """Return the function to call now, dependencies filled in."""
         current = self._dependencies.current
         if not current or (self._names is not None and not self._names):
             return self._execute
-        names = self._names
-        wanted = {k: v for k, v in current.items() if names is None or k in names}
+        names, taken = self._names, self._taken
+        wanted = {
+            k: v for k, v in current.items() if k not in taken and (names is None or k in names)
+        }
         return partial(self._execute, **wanted) if wanted else self._execute
-
-
-def as_message(value: Any, source: Message[Any]) -> Message[Any]:
-    """Return what a step gave as a message that keeps *source*'s metadata.
-
-    Raises:
-        TypeError: When the value is no payload.
-    """
-    if isinstance(value, Message):
-        return value
-    if not isinstance(value, msgspec.Struct):
-        given = "None" if value is None else f"a {type(value).__qualname__}"
-        raise TypeError(f"the step returned {given}; it must return a LoomStruct or a Message")
-    return Message(payload=value, meta=source.meta)
 
 
 class StepStage(Stage):
@@ -153,7 +156,7 @@ class ExpandStage(StepStage):
         results: Messages = []
         for offset, message in zip(offsets, messages, strict=True):
             try:
-                values = [as_message(value, message) for value in execute(message)]
+                values = as_messages(execute(message), message)
             except CAUGHT as error:
                 self.boundary.fail(offset, message, error, out)
                 continue
@@ -174,11 +177,9 @@ class BatchStage(StepStage):
     def process(self, offsets: Offsets, messages: Messages, out: Outcome) -> Pair:
         """Call the step once; when it fails every record of the batch failed."""
         try:
-            values = as_sequence(self._call.bound()(messages), len(messages))
-            results = [as_message(v, m) for v, m in zip(values, messages, strict=True)]
+            results = one_each(self._call.bound()(list(messages)), messages)
         except CAUGHT as error:
-            for offset, message in zip(offsets, messages, strict=True):
-                self.boundary.fail(offset, message, error, out)
+            self.boundary.fail_all(offsets, messages, error, out)
             return EMPTY
         return offsets, results
 
@@ -191,14 +192,9 @@ class BatchExpandStage(StepStage):
     def process(self, offsets: Offsets, messages: Messages, out: Outcome) -> Pair:
         """Call the step once; a record whose list is empty is filtered."""
         try:
-            lists = as_sequence(self._call.bound()(messages), len(messages))
-            expanded = [
-                [_plain_payload(value, message) for value in _inner(values)]
-                for values, message in zip(lists, messages, strict=True)
-            ]
+            expanded = lists_each(self._call.bound()(list(messages)), messages)
         except CAUGHT as error:
-            for offset, message in zip(offsets, messages, strict=True):
-                self.boundary.fail(offset, message, error, out)
+            self.boundary.fail_all(offsets, messages, error, out)
             return EMPTY
         kept: Offsets = []
         results: Messages = []
@@ -247,7 +243,7 @@ class ExplodeStage(Stage):
         results: Messages = []
         for offset, message in zip(offsets, messages, strict=True):
             try:
-                rows = expanded_rows(self._expand, message)
+                rows = [row for _, row in expanded_rows(self._expand, message)]
             except CAUGHT as error:
                 self.boundary.fail(offset, message, error, out)
                 continue
@@ -258,56 +254,3 @@ class ExplodeStage(Stage):
                 out.filtered.append(offset)
                 self.statistics.filtered += 1
         return kept, results
-
-
-def expanded_rows(expand: Callable[[Any], Any], message: Message[Any]) -> Messages:
-    """Return the rows that an expander makes of *message*.
-
-    Raises:
-        TypeError: When the expander gives no mapping of types to rows of that type.
-    """
-    by_type = expand(message.payload)
-    if not isinstance(by_type, Mapping):
-        raise TypeError(f"expand returned a {type(by_type).__qualname__}; it must return a dict")
-    rows: Messages = []
-    for row_type, values in by_type.items():
-        for value in values:
-            if not isinstance(value, row_type):
-                raise TypeError(
-                    f"expand gave a {type(value).__qualname__} under {row_type.__qualname__}"
-                )
-            rows.append(as_message(value, message))
-    return rows
-
-
-def as_sequence(values: Any, expected: int) -> Sequence[Any]:
-    """Return *values* as a sequence of the expected length.
-
-    Raises:
-        TypeError: When they are none, or of another length.
-    """
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise TypeError(
-            f"the step returned a {type(values).__qualname__}; it must return a sequence"
-        )
-    listed = list(values)
-    if len(listed) != expected:
-        raise TypeError(f"the step returned {len(listed)} results for {expected} messages")
-    return listed
-
-
-def _inner(values: Any) -> Iterable[Any]:
-    if isinstance(values, str | bytes | Mapping | msgspec.Struct) or not isinstance(
-        values, Iterable
-    ):
-        raise TypeError(
-            f"the step returned a {type(values).__qualname__} for a message; "
-            "it must return one list per message"
-        )
-    return values
-
-
-def _plain_payload(value: Any, source: Message[Any]) -> Message[Any]:
-    if isinstance(value, Message):
-        raise TypeError("a batch expansion returns payloads, not Messages")
-    return as_message(value, source)

@@ -48,6 +48,6 @@ def merged(parts: Iterable[NodeStatistics]) -> NodeStatistics:
         total.filtered += part.filtered
         total.late += part.late
         total.held += part.held
-        total.errors.update(part.errors)
+        total.errors.update(dict(part.errors))  # its worker may add a kind meanwhile
         total.latency.add(part.latency)
     return total

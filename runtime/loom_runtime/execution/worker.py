@@ -27,7 +27,8 @@ from loom_runtime.execution.routing import (
     RouterStage,
     chooser,
 )
-from loom_runtime.execution.scopes import AsyncScope, ScopeStage, SyncScope
+from loom_runtime.execution.scopes import AsyncScope, DependencyScope, ScopeStage, SyncScope
+from loom_runtime.execution.shared_contexts import SharedContexts
 from loom_runtime.execution.stages import (
     NO_DEPENDENCIES,
     BatchExpandStage,
@@ -73,6 +74,7 @@ class Surroundings:
         bridge: Returns the process's event loop; called by ``WithAsync`` only.
         revision: Revision of the flow's code.
         listener: Told of every envelope.
+        shared_contexts: Context managers that the workers share.
     """
 
     layout: Layout
@@ -81,6 +83,7 @@ class Surroundings:
     bridge: Callable[[], AsyncBridge]
     revision: str | None = None
     listener: FailureListener | None = None
+    shared_contexts: SharedContexts = field(default_factory=SharedContexts)
 
 
 @dataclass
@@ -94,7 +97,7 @@ class Worker:
 
     surroundings: Surroundings
     statistics: dict[NodePath, NodeStatistics] = field(default_factory=dict)
-    _scopes: list[SyncScope | AsyncScope] = field(default_factory=list)
+    _scopes: list[DependencyScope] = field(default_factory=list)
 
     def statistics_of(self, path: NodePath) -> NodeStatistics:
         """Return the counters of the node at *path*."""
@@ -131,12 +134,8 @@ class Worker:
 
     def keyed_step(self, node: CompiledNode) -> KeyedStep:
         """Return the keyed step of *node*."""
-        step = self._step(node)
         return KeyedStep(
-            step,
-            node.state_type,
-            self.statistics_of(node.path),
-            self.boundary_of(node),
+            self._step(node), node, self.statistics_of(node.path), self.boundary_of(node)
         )
 
     def write_stage(self, port: int, node: CompiledNode) -> WriteStage:
@@ -191,32 +190,32 @@ class Worker:
             stage = _STEP_STAGES[node.kind](self._step(node), statistics, boundary, dependencies)
             alone = in_router and isinstance(stage, BatchStage | BatchExpandStage)
             return SingleStage(stage) if alone else stage
-        return self._structure(node, dependencies, statistics, boundary)
+        return self._structure(node, dependencies, in_router=in_router)
 
     def _structure(
-        self,
-        node: CompiledNode,
-        dependencies: Dependencies,
-        statistics: NodeStatistics,
-        boundary: ErrorBoundary,
+        self, node: CompiledNode, dependencies: Dependencies, *, in_router: bool
     ) -> Stage:
         """Return the stage of a node that is no step."""
+        statistics, boundary = self.statistics_of(node.path), self.boundary_of(node)
         stage: Stage
         match node.kind:
             case NodeKind.EXPLODE:
                 stage = ExplodeStage(node.node.expander, statistics, boundary)
-            case NodeKind.ROUTER | NodeKind.FORK:
-                in_router = node.kind is NodeKind.ROUTER
+            case NodeKind.ROUTER:
+                paths = self._paths(node, RETURN, dependencies, in_router=True)
+                stage = RouterStage(chooser(node), paths, (), statistics, boundary)
+            case NodeKind.FORK:
                 paths = self._paths(node, RETURN, dependencies, in_router=in_router)
-                stage = RouterStage(chooser(node), paths, statistics, boundary)
+                dropped = [DropStage(NodeStatistics(), boundary)]
+                stage = RouterStage(chooser(node), paths, dropped, statistics, boundary)
             case NodeKind.BROADCAST:
-                paths = self._paths(node, DROP, dependencies)
+                paths = self._paths(node, DROP, dependencies, in_router=in_router)
                 stage = BroadcastStage(paths, statistics, boundary)
             case NodeKind.EXPAND_ROUTES:
-                paths = self._paths(node, RETURN, dependencies)
+                paths = self._paths(node, RETURN, dependencies, in_router=in_router)
                 stage = ExpandRoutesStage(node, paths, statistics, boundary)
             case NodeKind.WITH:
-                stage = self._scope_stage(node, dependencies)
+                stage = self._scope_stage(node, dependencies, in_router=in_router)
             case NodeKind.WITH_ASYNC:
                 stage = self._concurrent_stage(node, dependencies)
             case NodeKind.INTO_TOPIC:
@@ -235,7 +234,7 @@ class Worker:
         end: PathEnd,
         dependencies: Dependencies,
         *,
-        in_router: bool = False,
+        in_router: bool,
     ) -> list[list[Stage]]:
         ports = self.surroundings.layout.port_of_path
         paths = []
@@ -245,17 +244,17 @@ class Worker:
             paths.append(self.path(branch.nodes, branch_end, dependencies, in_router=in_router))
         return paths
 
-    def _scope_stage(self, node: CompiledNode, outer: Dependencies) -> Stage:
+    def _scope_stage(self, node: CompiledNode, outer: Dependencies, *, in_router: bool) -> Stage:
         dependencies = Dependencies()
-        scope = SyncScope(node, dependencies, outer)
+        scope = SyncScope(node, dependencies, outer, self.surroundings.shared_contexts)
         self._scopes.append(scope)
-        path = self.path(node.branches[0].nodes, RETURN, dependencies)
+        path = self.path(node.branches[0].nodes, RETURN, dependencies, in_router=in_router)
         return ScopeStage(scope, path, self.statistics_of(node.path), self.boundary_of(node))
 
     def _concurrent_stage(self, node: CompiledNode, outer: Dependencies) -> Stage:
         dependencies = Dependencies()
         bridge = self.surroundings.bridge()
-        scope = AsyncScope(node, dependencies, outer, bridge)
+        scope = AsyncScope(node, dependencies, outer, self.surroundings.shared_contexts, bridge)
         self._scopes.append(scope)
         ends: list[list[Stage]] = []
         inner = [self._async_node(n, dependencies, ends) for n in node.branches[0].nodes]
@@ -265,7 +264,6 @@ class Worker:
             inner,
             ends,
             bridge=bridge,
-            dependencies=dependencies,
             statistics=self.statistics_of(node.path),
             boundary=self.boundary_of(node),
         )

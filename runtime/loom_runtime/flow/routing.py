@@ -82,8 +82,8 @@ class Router(Declared, Generic[InT, OutT]):
         selector: What chooses among *routes*; ``None`` for :meth:`when`.
         routes: Branches by key.
         predicate_routes: Branches by condition, the first that holds wins.
-        default: Branch of records that no other claims; without one such a record is a ``routing``
-            error.
+        default: Branch of records that no other claims. Without one such a record goes on after the
+            Router as it is; where nothing follows, it is a ``routing`` error.
     """
 
     selector: SelectorSpec | None = None
@@ -129,7 +129,9 @@ class Router(Declared, Generic[InT, OutT]):
 class Fork(Declared, Generic[InT]):
     """Terminal split: each branch is a full process of its own.
 
-    Declare with :meth:`by` or :meth:`when`. Attributes as in :class:`Router`.
+    Declare with :meth:`by` or :meth:`when`. Attributes as in :class:`Router`, but without a default
+    a record that no branch claims ends here, counted as filtered; only flows that deliver at most
+    once may do that.
     """
 
     selector: SelectorSpec | None = None
