@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,13 +18,24 @@ GivenRecord = Message[Any] | RawRecord
 """A decoded message, or a record as a broker would give it."""
 
 
+CommitListener = Callable[[str, int, int, str | None], None]
+"""Called with topic, partition, offset and what went wrong."""
+
+
 class InMemoryReader:
     """Reads a list once, as partition 0 of its topic."""
 
-    def __init__(self, topic: str, records: Sequence[GivenRecord], start: int) -> None:
+    def __init__(
+        self,
+        topic: str,
+        records: Sequence[GivenRecord],
+        start: int,
+        on_commit: CommitListener | None = None,
+    ) -> None:
         self._topic = topic
         self._records = records
         self._position = start
+        self._on_commit = on_commit
         self._committed: int | None = None
 
     @property
@@ -69,7 +80,10 @@ class InMemoryReader:
 
     def commit(self, offset: int, *, wait: bool) -> None:  # noqa: ARG002
         """Note the commit."""
-        self._committed = offset
+        if offset != self._committed:
+            self._committed = offset
+            if self._on_commit is not None:
+                self._on_commit(self._topic, 0, offset, None)
 
     def close(self) -> None:
         """Nothing to release."""
@@ -106,11 +120,18 @@ class InMemoryTransport:
     Args:
         topic: Name of the source topic.
         records: What is read.
+        on_commit: Told of every commit.
     """
 
-    def __init__(self, topic: str, records: Sequence[GivenRecord]) -> None:
+    def __init__(
+        self,
+        topic: str,
+        records: Sequence[GivenRecord],
+        on_commit: CommitListener | None = None,
+    ) -> None:
         self._topic = topic
         self._records = records
+        self._on_commit = on_commit
         self._writer = InMemoryWriter()
 
     def partitions(self) -> Sequence[tuple[str, int]]:
@@ -128,7 +149,7 @@ class InMemoryTransport:
         snapshot_offset: int | None,
     ) -> InMemoryReader:
         """Return a reader of the list."""
-        return InMemoryReader(topic, self._records, snapshot_offset or 0)
+        return InMemoryReader(topic, self._records, snapshot_offset or 0, self._on_commit)
 
     def writer(self) -> InMemoryWriter:
         """Return the writer."""

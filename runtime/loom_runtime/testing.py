@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from loom_runtime.compiler.compile import compile_flow
@@ -26,12 +26,18 @@ from loom_runtime.model import StreamPayload, message_type_of
 from loom_runtime.observability import ObservabilityRuntime, Scope
 from loom_runtime.tracing import generate_trace_id
 
-RawInput = bytes | tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, Any]
+RawHeaders = Mapping[str, bytes | None] | Sequence[tuple[str, bytes | None]]
+RawInput = (
+    bytes | tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, RawHeaders | None]
+)
 """A record that is decoded as from a topic: its value; key and value; key, value and headers."""
 
 
 class StreamingTestRunner:
     """Runs a flow over given records and keeps what it writes.
+
+    A run reads everything that was given; run again, it reads the same again, and :attr:`output`
+    and :attr:`errors` grow. What is given after a run replaces what that run had read.
 
     Args:
         plan: The compiled plan.
@@ -56,8 +62,9 @@ class StreamingTestRunner:
         )
         self._observability = observability_runtime or ObservabilityRuntime.noop()
         self._records: list[GivenRecord] = []
+        self._was_read = False
         self._output: list[Message[Any]] = []
-        self._errors: dict[ErrorKind, list[ErrorEnvelope[Any]]] = {}
+        self._errors = _Envelopes()
         self._captured: set[ErrorKind] = set()
         self._ledger: LedgerReport | None = None
 
@@ -103,7 +110,7 @@ class StreamingTestRunner:
 
     @property
     def errors(self) -> dict[ErrorKind, list[ErrorEnvelope[Any]]]:
-        """Envelopes by error kind, wire failures included."""
+        """Envelopes by error kind, wire failures included; of a kind without any, an empty list."""
         return self._errors
 
     @property
@@ -112,7 +119,8 @@ class StreamingTestRunner:
         return self._ledger
 
     def with_payloads(self, payloads: Iterable[StreamPayload]) -> StreamingTestRunner:
-        """Add payloads, each in a message of its own."""
+        """Add payloads, each in a message of its own, at the next offsets of partition 0."""
+        self._begin_input()
         topic = self._plan.source.topics[0]
         for payload in payloads:
             index = len(self._records)
@@ -127,15 +135,25 @@ class StreamingTestRunner:
         return self
 
     def with_messages(self, messages: Iterable[Message[Any] | RawInput]) -> StreamingTestRunner:
-        """Add messages as they are, and raw records that go through the source's decoder."""
+        """Add messages as they are, and raw records that go through the source's decoder.
+
+        Raises:
+            TypeError: When something is neither.
+        """
+        self._begin_input()
         for given in messages:
             if isinstance(given, Message):
                 self._records.append(given)
             elif isinstance(given, bytes):
                 self._records.append((0, None, given, None, 0))
+            elif isinstance(given, tuple) and len(given) in (2, 3):
+                headers = _header_list(given[2]) if len(given) == 3 else None
+                self._records.append((0, given[0], given[1], headers, 0))
             else:
-                key, value, *headers = given
-                self._records.append((0, key, value, headers[0] if headers else None, 0))
+                raise TypeError(
+                    "with_messages takes Message, bytes, (key, value) or (key, value, headers), "
+                    f"not {given!r}; payloads go to with_payloads"
+                )
         return self
 
     def capture_errors(self, *kinds: ErrorKind) -> StreamingTestRunner:
@@ -152,8 +170,9 @@ class StreamingTestRunner:
     def reset(self) -> StreamingTestRunner:
         """Forget input, output and envelopes; what is captured stays captured."""
         self._records = []
+        self._was_read = False
         self._output = []
-        self._errors = {kind: [] for kind in self._captured}
+        self._errors = _Envelopes({kind: [] for kind in self._captured})
         self._ledger = None
         return self
 
@@ -166,8 +185,12 @@ class StreamingTestRunner:
         from loom_runtime.engine.observation import Observation  # noqa: PLC0415 - Bytewax
         from loom_runtime.engine.prepared import assemble, topic_encoder  # noqa: PLC0415
 
+        self._was_read = True
         layout = lay_out(self._plan, self._captured)
-        transport = InMemoryTransport(self._plan.source.topics[0], list(self._records))
+        observation = Observation(self._plan, self._observability)
+        transport = InMemoryTransport(
+            self._plan.source.topics[0], list(self._records), observation.committed
+        )
         prepared = assemble(
             layout,
             self._runtime,
@@ -175,7 +198,7 @@ class StreamingTestRunner:
             control=RunControl(until_idle_ms=0),
             record_encoder=lambda port: CapturedMessages(topic_encoder(layout, port)),
             envelope_encoder=lambda kind: _captured(layout, kind),
-            observation=Observation(self._plan, self._observability),
+            observation=observation,
         )
         try:
             with self._observability.span(
@@ -190,6 +213,10 @@ class StreamingTestRunner:
             self._take(layout, transport)
             self._ledger = prepared.context.last_report()
 
+    def _begin_input(self) -> None:
+        if self._was_read:
+            self._records, self._was_read = [], False
+
     def _take(self, layout: Layout, transport: InMemoryTransport) -> None:
         for port, output in transport.writer().written:
             kind = layout.ports[port].error_kind
@@ -197,6 +224,19 @@ class StreamingTestRunner:
                 self._output.append(output)
             else:
                 self._errors.setdefault(kind, []).append(output)
+
+
+class _Envelopes(dict[ErrorKind, list[ErrorEnvelope[Any]]]):
+    """Envelopes by kind; a kind that has none reads as an empty list."""
+
+    def __missing__(self, kind: ErrorKind) -> list[ErrorEnvelope[Any]]:
+        return []
+
+
+def _header_list(headers: RawHeaders | None) -> list[tuple[str, bytes | None]] | None:
+    if headers is None:
+        return None
+    return list(headers.items() if isinstance(headers, Mapping) else headers) or None
 
 
 def _captured(layout: Layout, kind: ErrorKind) -> tuple[int, EnvelopeWriterEncoder] | None:

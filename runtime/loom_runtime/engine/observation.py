@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from loom_runtime.compiler.plan import CompiledNode, CompiledPlan, NodePath
+from loom_runtime.compiler.plan import CompiledNode, CompiledPlan, NodeKind, NodePath
 from loom_runtime.engine.context import EngineContext
+from loom_runtime.engine.run_metrics import node_names, run_metrics
 from loom_runtime.errors import ErrorEnvelope
 from loom_runtime.execution.boundary import FailureListener
 from loom_runtime.ledger import LedgerReport
@@ -14,6 +16,7 @@ from loom_runtime.observability import (
     LifecycleEvent,
     LifecycleStatus,
     ObservabilityRuntime,
+    RunMetrics,
     Scope,
 )
 
@@ -30,14 +33,25 @@ class Observation:
         self._plan = plan
         self._observability = observability
         self._context: EngineContext | None = None
+        self._names: dict[NodePath, str] = {}
+        self._scopes: dict[NodePath, Scope] = {(): Scope.READ}
+        for node in plan.nodes:
+            if node.kind is NodeKind.COLLECT_BATCH:
+                self._scopes[node.path] = Scope.BATCH_COLLECT
         self._seen: dict[NodePath, tuple[int, int, float]] = {}
         self._written: dict[str, int] = {}
         self.commits: dict[str, int] = {}
         self.commit_failures: dict[str, int] = {}
 
-    def attach(self, context: EngineContext) -> None:
-        """Take the run's counters from *context*."""
+    def attach(self, context: EngineContext) -> Callable[[], None]:
+        """Take the run's counters from *context*; return what ends that for scrapes."""
         self._context = context
+        self._names = node_names(context.layout)
+
+        def read() -> RunMetrics:
+            return run_metrics(context, dict(self.commits), dict(self.commit_failures))
+
+        return self._observability.add_metrics_source(read)
 
     @property
     def failure_listener(self) -> FailureListener | None:
@@ -92,24 +106,20 @@ class Observation:
         """Tell what the nodes did in the epoch that has ended."""
         if not self._observability.active or self._context is None:
             return
-        names = {node.path: node for node in self._plan.nodes}
         for path, statistics in self._context.statistics().items():
             before = self._seen.get(path, (0, 0, 0.0))
             now = (statistics.records_in, statistics.records_out, statistics.latency.sum_seconds)
             self._seen[path] = now
-            node = names.get(path)
-            if now[0] == before[0] or (node is None and path):
-                continue
-            collects = node is not None and node.kind == "collect_batch"
-            self._tell(
-                Scope.READ if not path else Scope.BATCH_COLLECT if collects else Scope.NODE,
-                self._plan.source.name if node is None else node.name,
-                (now[2] - before[2]) * 1000,
-                path=list(path),
-                epoch=report.epoch,
-                records_in=now[0] - before[0],
-                records_out=now[1] - before[1],
-            )
+            if now[:2] != before[:2] and path in self._names:
+                self._tell(
+                    self._scopes.get(path, Scope.NODE),
+                    self._names[path],
+                    (now[2] - before[2]) * 1000,
+                    path=list(path),
+                    epoch=report.epoch,
+                    records_in=now[0] - before[0],
+                    records_out=now[1] - before[1],
+                )
         self._tell_ends(report)
 
     def _tell_ends(self, report: LedgerReport) -> None:

@@ -222,8 +222,9 @@ def assemble(
         revision=revision,
         listeners=[observation.reported],
     )
-    observation.attach(context)
-    return PreparedRun(context=context, runtime=runtime, bridge=bridge)
+    prepared = PreparedRun(context=context, runtime=runtime, bridge=bridge)
+    prepared.resources.callback(observation.attach(context))
+    return prepared
 
 
 def topic_encoder(layout: Layout, port: int) -> RecordEncoder:
