@@ -11,7 +11,7 @@ COMMAND = Path(sys.executable).with_name("loom-bench")
 
 
 def loom_bench(*arguments: str, timeout_s: float = 100) -> subprocess.CompletedProcess[str]:
-    """Run the command in the repository's folder; neither its exit code nor its output is judged."""
+    """Run the command in the repository's folder; what comes of it is not judged."""
     return subprocess.run(
         [COMMAND, *arguments],
         cwd=REPOSITORY,

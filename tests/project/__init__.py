@@ -1,0 +1,1 @@
+"""Tests of the project itself: its budgets, its borders, its words, its packaging."""
