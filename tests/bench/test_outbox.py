@@ -116,3 +116,14 @@ def test_failures_beyond_the_last_group_are_counted_together(bench: Bench) -> No
 def test_nothing_to_tell_sends_nothing(bench: Bench) -> None:
     Outbox(bench).close(10)
     assert bench.frames == []
+
+
+def test_a_frame_that_cannot_be_sent_is_not_kept_quiet(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = threading.Event()
+    outbox = Outbox(bench, broken.set)
+    bench.send = lambda frame: 1 / 0  # type: ignore[assignment, method-assign]
+    outbox.answer(Started())
+    assert broken.wait(10)
+    assert "cannot be sent: division by zero" in capsys.readouterr().err

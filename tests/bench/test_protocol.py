@@ -200,6 +200,14 @@ def test_an_oversized_frame_is_not_sent() -> None:
         encode_frame(LoadFailed((Diagnosis(code="x", message="y" * MAX_FRAME_BYTES),)))
 
 
+def test_lone_surrogates_travel_as_their_codes() -> None:
+    frame = LoadFailed((Diagnosis(code="x", message="a \ud800 b", hint="é"),))
+    decoder: FrameDecoder[HostFrame] = FrameDecoder(HostFrame)
+    (arrived,) = decoder.feed(encode_frame(frame))
+    assert isinstance(arrived, LoadFailed)
+    assert arrived.diagnoses[0] == Diagnosis(code="x", message="a \\ud800 b", hint="é")
+
+
 def test_a_bomb_of_nested_arrays_is_a_protocol_error() -> None:
     body = b"\x91" * 1_000_000
     decoder: FrameDecoder[HostFrame] = FrameDecoder(HostFrame)

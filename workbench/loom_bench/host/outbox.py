@@ -6,16 +6,15 @@ counted by group; only answers to commands are kept one by one, and there are fe
 
 from __future__ import annotations
 
-import contextlib
+import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import msgspec
 
-from loom_bench.protocol.codec import ProtocolError
 from loom_bench.protocol.frames import ErrorGroup, Errors, Events, FeedProgress, Ledger, SeenEvent
 from loom_bench.protocol.measurements import CommitCount, Commits, SeenCommit
 from loom_runtime.ledger import LedgerReport
@@ -45,10 +44,12 @@ class Outbox:
 
     Args:
         sender: Where frames go.
+        on_broken: Called when a frame cannot be sent though the bench is there.
     """
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, on_broken: Callable[[], None] = lambda: None) -> None:
         self._sender = sender
+        self._on_broken = on_broken
         self._changed = threading.Condition()
         self._answers: deque[msgspec.Struct] = deque()
         self._events: list[SeenEvent] = []
@@ -145,19 +146,26 @@ class Outbox:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        # The other end is gone or broken: the channel's reader ends this process.
-        with contextlib.suppress(OSError, ProtocolError):
-            closing, not_before_s = False, 0.0
-            while not closing:
-                with self._changed:
-                    self._changed.wait_for(self._has_something)
-                    self._changed.wait_for(
-                        self._is_urgent, timeout=max(0.0, not_before_s - time.monotonic())
-                    )
-                    frames, closing = list(self._take()), self._closing
-                for frame in frames:
-                    self._sender.send(frame)
-                not_before_s = time.monotonic() + FOLD_INTERVAL_S
+        try:
+            self._send_all()
+        except OSError:
+            pass  # the bench is gone: whoever reads from it ends this process
+        except Exception as error:  # noqa: BLE001 - a bench that waits for an answer must know
+            print(f"loom-bench host: a frame cannot be sent: {error}", file=sys.stderr)
+            self._on_broken()
+
+    def _send_all(self) -> None:
+        closing, not_before_s = False, 0.0
+        while not closing:
+            with self._changed:
+                self._changed.wait_for(self._has_something)
+                self._changed.wait_for(
+                    self._is_urgent, timeout=max(0.0, not_before_s - time.monotonic())
+                )
+                frames, closing = list(self._take()), self._closing
+            for frame in frames:
+                self._sender.send(frame)
+            not_before_s = time.monotonic() + FOLD_INTERVAL_S
 
     def _is_urgent(self) -> bool:
         return self._closing or bool(self._answers)

@@ -69,7 +69,7 @@ class Server:
         """Greet, then do what is asked until told to stop or the bench is gone."""
         self._channel.send(Hello(PROTOCOL_VERSION, os.getpid()))
         threading.Thread(target=self._listen, name="bench-commands", daemon=True).start()
-        outbox = Outbox(self._channel)
+        outbox = Outbox(self._channel, end_hard)
         while not isinstance(command := self._commands.get(), Stop):
             self._do(command, outbox)
         outbox.close(_CLOSE_TIMEOUT_S)

@@ -29,17 +29,31 @@ class ProtocolError(Exception):
 
 
 def encode_frame(frame: msgspec.Struct) -> bytes:
-    """Return *frame* as it travels.
+    """Return *frame* as it travels. Lone surrogates in its texts, for which UTF-8 has no form,
+    are written out as their codes.
 
     Raises:
         ProtocolError: When it is larger than ``MAX_FRAME_BYTES``.
     """
-    body = _encoder.encode(frame)
+    try:
+        body = _encoder.encode(frame)
+    except UnicodeEncodeError:
+        body = _encoder.encode(_encodable(msgspec.to_builtins(frame)))
     if len(body) > MAX_FRAME_BYTES:
         raise ProtocolError(
             f"a {type(frame).__name__} frame of {len(body)} bytes; the most is {MAX_FRAME_BYTES}"
         )
     return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    return value
 
 
 class FrameDecoder(Generic[FrameT]):
