@@ -30,6 +30,14 @@ class TopicMissingError(RunError):
     """A topic that the flow reads does not exist."""
 
 
+class ClientSettingsError(RunError):
+    """The Kafka client refuses its settings."""
+
+
+class PositionLostError(RunError):
+    """A recovery snapshot stands at an offset that the topic's log does not have."""
+
+
 class DeliveryError(RunError):
     """A record could not be written and there was nowhere to put it."""
 

@@ -7,38 +7,21 @@ from time import monotonic
 from typing import Any
 
 import structlog
-from confluent_kafka import (
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from loom_runtime.config.kafka import ConsumerSettings, KafkaValue
+from loom_runtime.config.kafka import ConsumerSettings
 from loom_runtime.execution.travel import SourceBatch
 from loom_runtime.failures import BrokerUnavailableError
+from loom_runtime.kafka.clients import METADATA_TIMEOUT_S, error_text, make_consumer
+from loom_runtime.kafka.start import StartFinder
 
 _log = structlog.get_logger(__name__)
 
-METADATA_TIMEOUT_S = 15.0
-"""How long a broker may take to answer before the run gives up."""
-
-_CONSUMER_DEFAULTS: dict[str, KafkaValue] = {
-    "enable.partition.eof": True,
-    "fetch.wait.max.ms": 50,
-    "queued.min.messages": 20_000,
-    "fetch.queue.backoff.ms": 5,
-    "log.connection.close": False,
-}
+_COMMIT_RETRY_S = 1.0
+"""When a commit that failed is tried again, if the partition does not move on before."""
 
 CommitListener = Callable[[str, int, int, str | None], None]
 """Told of every commit: topic, partition, offset, and what went wrong or ``None``."""
-
-
-def consumer_configuration(settings: ConsumerSettings) -> dict[str, Any]:
-    """Return the librdkafka configuration of a reader; the user's ``extra`` wins over defaults."""
-    return {**_CONSUMER_DEFAULTS, **settings.librdkafka()}
 
 
 class KafkaReader:
@@ -67,21 +50,28 @@ class KafkaReader:
         self._topic, self._partition = topic, partition
         self._on_commit = on_commit
         self._manual = settings.delivery == "at_least_once"
-        configuration = consumer_configuration(settings)
-        configuration["on_commit"] = self._committed_by_broker
-        self._consumer = Consumer(configuration)
-        try:
-            self._committed = self._fetch_committed()
-            self._requested = self._committed
-            self._position = self._start(snapshot_offset)
-            self._consumer.assign([TopicPartition(topic, partition, self._position)])
-        except KafkaException as error:
-            self._consumer.close()
-            raise _unavailable(settings, topic, partition, error) from error
+        self._keepalive_s = settings.commit_keepalive_ms / 1000
         self._end_offset: int | None = None
         self._at_end = False
-        self._committed_at_s = monotonic()
-        self._warn_of_replay(snapshot_offset)
+        where = f"the consumer of {topic} on brokers {', '.join(settings.brokers)}"
+        self._consumer: Consumer = make_consumer(
+            settings, where=where, on_commit=self._committed_by_broker
+        )
+        try:
+            start = StartFinder(self._consumer, settings, topic, partition).find(
+                snapshot_offset, self._fetch_committed()
+            )
+            self._consumer.assign([TopicPartition(topic, partition, start.position)])
+        except KafkaException as error:
+            self._consumer.close()
+            raise self._unavailable(error) from error
+        except BaseException:
+            self._consumer.close()
+            raise
+        self._position = start.position
+        self._committed = self._requested = start.committed
+        # The first commit renews the group's offset: nobody knows how old it is.
+        self._renew_at_s = 0.0 if self._manual else monotonic() + self._keepalive_s
 
     @property
     def position(self) -> int:
@@ -127,27 +117,29 @@ class KafkaReader:
         return SourceBatch(self._topic, self._partition, records)
 
     def commit(self, offset: int, *, wait: bool) -> None:
-        """Commit *offset* unless it would rewind the group; an old commit is renewed."""
-        if not self._manual:
-            return
+        """Commit *offset* unless it would rewind the group; an old commit is renewed.
+
+        At most once the client commits by itself; only an old commit is renewed.
+
+        Raises:
+            BrokerUnavailableError: When it was to wait and the broker did not take the commit.
+        """
         now_s = monotonic()
-        if self._requested is not None and offset <= self._requested:
-            due_s = self._committed_at_s + self._settings.commit_keepalive_ms / 1000
-            stale = offset == self._requested and now_s >= due_s
-            unconfirmed = wait and offset == self._requested != self._committed
-            if not (stale or unconfirmed):
-                return
-        self._requested, self._committed_at_s = offset, now_s
-        place = [TopicPartition(self._topic, self._partition, offset)]
-        if not wait:
-            self._consumer.commit(offsets=place, asynchronous=True)
+        if not self._is_due(offset, now_s, wait=wait):
             return
+        self._requested, self._renew_at_s = offset, now_s + self._keepalive_s
+        place = [TopicPartition(self._topic, self._partition, offset)]
         try:
-            # The client calls back for commits that nobody waits for only.
-            committed = self._consumer.commit(offsets=place, asynchronous=False)
+            if not wait:
+                self._consumer.commit(offsets=place, asynchronous=True)
+                return
+            done = self._consumer.commit(offsets=place, asynchronous=False)
         except KafkaException as error:
-            raise _unavailable(self._settings, self._topic, self._partition, error) from error
-        self._committed_by_broker(None, committed)
+            raise self._unavailable(error, "committed") from error
+        # Nobody else tells of a commit that was waited for.
+        self._committed_by_broker(None, done)
+        if done[0].error is not None:
+            raise self._unavailable(KafkaException(done[0].error), "committed")
 
     def close(self) -> None:
         """Leave the broker; at most once, the client commits what it has before."""
@@ -160,29 +152,14 @@ class KafkaReader:
             raise KafkaException(found.error)
         return found.offset if found.offset >= 0 else None
 
-    def _start(self, snapshot_offset: int | None) -> int:
-        if snapshot_offset is not None:
-            return snapshot_offset
-        if self._committed is not None:
-            return self._committed
-        place = TopicPartition(self._topic, self._partition)
-        if self._settings.auto_offset_reset == "latest":
-            return self._latest()
-        low, _ = self._consumer.get_watermark_offsets(place, timeout=METADATA_TIMEOUT_S)
-        return int(low)
-
-    def _latest(self) -> int:
-        """Return the log's end as a fetch tells it; some brokers answer ListOffsets wrongly."""
-        place = TopicPartition(self._topic, self._partition)
-        _, high = self._consumer.get_watermark_offsets(place, timeout=METADATA_TIMEOUT_S)
-        self._consumer.assign([TopicPartition(self._topic, self._partition, int(high))])
-        deadline_s = monotonic() + METADATA_TIMEOUT_S
-        while monotonic() < deadline_s:
-            for message in self._consumer.consume(1000, 0.05):
-                error = message.error()
-                if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                    return int(message.offset() or 0)
-        return int(high)
+    def _is_due(self, offset: int, now_s: float, *, wait: bool) -> bool:
+        if not self._manual:
+            return now_s >= self._renew_at_s
+        requested = self._requested
+        if requested is None or offset > requested:
+            return True
+        unconfirmed = wait and offset != self._committed
+        return offset == requested and (unconfirmed or now_s >= self._renew_at_s)
 
     def _without_errors(self, messages: list[Message]) -> list[Message]:
         """Return the records among *messages*; what else the client reports is taken note of."""
@@ -204,7 +181,7 @@ class KafkaReader:
                 self._end_offset = max(self._end_offset or 0, offset)
             return
         if error.fatal() or error.code() in _HOPELESS:
-            raise _unavailable(self._settings, self._topic, self._partition, KafkaException(error))
+            raise self._unavailable(KafkaException(error))
         _log.warning(
             "the broker reported an error; reading goes on",
             topic=self._topic,
@@ -219,28 +196,26 @@ class KafkaReader:
         if known is not None and known[1] >= 0:
             self._end_offset = max(int(known[1]), self._position)
 
-    def _warn_of_replay(self, snapshot_offset: int | None) -> None:
-        if snapshot_offset is None or self._committed is None:
-            return
-        if snapshot_offset < self._committed:
-            _log.warning(
-                "the recovery snapshot is behind the committed offset: records are replayed and "
-                "the committed offset is not rewound",
-                topic=self._topic,
-                partition=self._partition,
-                records=self._committed - snapshot_offset,
-                snapshot_offset=snapshot_offset,
-                committed=self._committed,
-            )
-
     def _committed_by_broker(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
         for place in places:
             problem = error or place.error
-            if problem is None and place.offset >= 0:
-                self._committed = max(self._committed or 0, place.offset)
+            if problem is not None:
+                self._renew_at_s = min(self._renew_at_s, monotonic() + _COMMIT_RETRY_S)
+            elif place.offset >= 0:
+                self._committed = place.offset
+                self._renew_at_s = monotonic() + self._keepalive_s
             self._on_commit(
                 self._topic, self._partition, place.offset, problem.str() if problem else None
             )
+
+    def _unavailable(self, error: KafkaException, what: str = "read") -> BrokerUnavailableError:
+        settings = self._settings
+        return BrokerUnavailableError(
+            f"{self._topic}[{self._partition}] cannot be {what}: {error_text(error.args[0])}",
+            where=f"brokers {', '.join(settings.brokers)}, group {settings.group_id}",
+            what_next="check that the broker runs and that the group may read the topic; nothing "
+            "was committed past what is written",
+        )
 
 
 _HOPELESS = frozenset(
@@ -255,16 +230,3 @@ _HOPELESS = frozenset(
         KafkaError._AUTO_OFFSET_RESET,
     }
 )
-
-
-def _unavailable(
-    settings: ConsumerSettings, topic: str, partition: int, error: KafkaException
-) -> BrokerUnavailableError:
-    problem = error.args[0]
-    text = problem.str() if isinstance(problem, KafkaError) else str(problem)
-    return BrokerUnavailableError(
-        f"{topic}[{partition}] cannot be read: {text}",
-        where=f"brokers {', '.join(settings.brokers)}, group {settings.group_id}",
-        what_next="check that the broker runs and that the group may read the topic; nothing was "
-        "committed past what is written",
-    )

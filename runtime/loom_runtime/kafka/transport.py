@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import KafkaException
 
 from loom_runtime.compiler.plan import CompiledSource
 from loom_runtime.execution.layout import Port
 from loom_runtime.failures import BrokerUnavailableError, TopicMissingError
-from loom_runtime.kafka.reader import (
-    METADATA_TIMEOUT_S,
-    CommitListener,
-    KafkaReader,
-    consumer_configuration,
-)
+from loom_runtime.kafka.clients import METADATA_TIMEOUT_S, error_text, make_consumer
+from loom_runtime.kafka.reader import CommitListener, KafkaReader
 from loom_runtime.kafka.writer import KafkaWriter
 
 
@@ -42,6 +39,7 @@ class KafkaTransport:
         self._ports = ports
         self._process_id, self._process_count = process_id, process_count
         self._on_commit = on_commit
+        self._lock = Lock()
         self._writer: KafkaWriter | None = None
         self._readers: list[KafkaReader] = []
         self._every: list[tuple[str, int]] | None = None
@@ -75,9 +73,10 @@ class KafkaTransport:
 
     def writer(self) -> KafkaWriter:
         """Return the process's writer."""
-        if self._writer is None:
-            self._writer = KafkaWriter(self._ports)
-        return self._writer
+        with self._lock:
+            if self._writer is None:
+                self._writer = KafkaWriter(self._ports)
+            return self._writer
 
     def close(self) -> None:
         """Release readers and writer."""
@@ -89,12 +88,12 @@ class KafkaTransport:
 
     def _partition_count(self, topic: str) -> int:
         settings = self._source.settings
-        consumer = Consumer(consumer_configuration(settings))
+        consumer = make_consumer(settings, where=self._source.settings_key)
         try:
             found = consumer.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic]
         except KafkaException as error:
             raise BrokerUnavailableError(
-                f"no broker answered: {error.args[0].str()}",
+                f"no broker answered: {error_text(error.args[0])}",
                 where=f"brokers {', '.join(settings.brokers)} ({self._source.settings_key})",
                 what_next="start the broker or correct the address",
             ) from error

@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from threading import Lock
 from time import monotonic
-from typing import Any, cast
+from typing import cast
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from loom_runtime.config.kafka import KafkaValue, ProducerSettings
 from loom_runtime.execution.layout import Port
 from loom_runtime.failures import DeliveryError
+from loom_runtime.kafka.clients import error_text, make_producer, producer_configuration
 from loom_runtime.transport import Undelivered
 from loom_runtime.wire.encoding import dead_letter
 from loom_runtime.wire.records import OutputRecord
 
-_PRODUCER_DEFAULTS: dict[str, KafkaValue] = {
-    "linger.ms": 20,
-    "queue.buffering.max.messages": 500_000,
-    "queue.buffering.max.kbytes": 1_048_576,
-    "message.timeout.ms": 30_000,
-    "message.max.bytes": 10_485_760,
-    "enable.idempotence": True,
-    "log.connection.close": False,
-}
-
 _Headers = list[tuple[str, str | bytes | None]]
+
+_Place = tuple[str, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
+"""A written record as a delivery report tells it: topic, key, value, headers."""
 
 _QUEUE_FULL_LIMIT_S = 60.0
 """How long a full queue may stay full before the run gives up; twice the message timeout."""
-
-
-def producer_configuration(settings: ProducerSettings) -> dict[str, Any]:
-    """Return the librdkafka configuration of a writer; the user's ``extra`` wins over defaults."""
-    return {
-        **_PRODUCER_DEFAULTS,
-        **settings.librdkafka(),
-        "delivery.report.only.error": True,
-    }
 
 
 class KafkaWriter:
@@ -51,7 +35,7 @@ class KafkaWriter:
     def __init__(self, ports: Sequence[Port]) -> None:
         self._ports = ports
         self._lock = Lock()
-        self._failed: list[tuple[str, bytes | None, bytes | None, str]] = []
+        self._failed: dict[_Place, list[str]] = {}
         self._rejected: dict[int, str] = {}
         by_configuration: dict[str, Producer] = {}
         self._producers: dict[int, Producer] = {}
@@ -62,8 +46,10 @@ class KafkaWriter:
             identity = repr(sorted(configuration.items()))
             producer = by_configuration.get(identity)
             if producer is None:
-                configuration["on_delivery"] = self._on_failure
-                producer = by_configuration[identity] = Producer(configuration)
+                where = f"the producer of {port.sink.topic}"
+                producer = by_configuration[identity] = make_producer(
+                    configuration, where=where, on_failure=self._on_failure
+                )
             self._producers[port.index] = producer
         self._all = list(by_configuration.values())
 
@@ -86,26 +72,16 @@ class KafkaWriter:
             return []
         sink = self._ports[port].sink
         topic = sink.topic if sink else ""
-        claimed = []
         with self._lock:
-            waiting: Mapping[tuple[str, bytes | None, bytes | None], list[str]] = _grouped(
-                self._failed
-            )
-            for output in outputs:
-                reason = self._rejected.pop(id(output), None)
-                if reason is None:
-                    reasons = waiting.get((topic, output[0], output[1]))
-                    reason = reasons.pop() if reasons else None
-                if reason is not None:
-                    claimed.append(Undelivered(port, output, reason))
-            self._failed = [
-                (*place, reason) for place, reasons in waiting.items() for reason in reasons
-            ]
-        return claimed
+            reasons = [(output, self._reason(topic, output)) for output in outputs]
+        return [
+            Undelivered(port, output, reason) for output, reason in reasons if reason is not None
+        ]
 
     def dead_letter(self, undelivered: Sequence[Undelivered]) -> list[Undelivered]:
         """Write to the ports' dead-letter topics, wait, and return what was not taken."""
         lost = []
+        letters: list[tuple[Undelivered, str, OutputRecord]] = []
         for item in undelivered:
             sink = self._ports[item.port].sink
             if sink is None or sink.dlq_topic is None:
@@ -113,10 +89,14 @@ class KafkaWriter:
                 continue
             letter = dead_letter(item.output, item.reason)
             self._produce(self._producers[item.port], sink.dlq_topic, [letter])
-            lost += [
-                Undelivered(item.port, item.output, f"{item.reason}; then {failed}")
-                for failed in self._flush_and_take(sink.dlq_topic, letter)
-            ]
+            letters.append((item, sink.dlq_topic, letter))
+        self.flush()
+        with self._lock:
+            for item, topic, letter in letters:
+                reason = self._reason(topic, letter)
+                if reason is not None:
+                    text = f"{item.reason}; dead-letter topic {topic}: {reason}"
+                    lost.append(Undelivered(item.port, item.output, text))
         return lost
 
     def close(self) -> None:
@@ -124,17 +104,19 @@ class KafkaWriter:
         for producer in self._all:
             producer.flush(1.0)
 
-    def _flush_and_take(self, topic: str, output: OutputRecord) -> list[str]:
-        self.flush()
-        with self._lock:
-            rejected = self._rejected.pop(id(output), None)
-            if rejected is not None:
-                return [rejected]
-            for index, (failed_topic, key, value, reason) in enumerate(self._failed):
-                if (failed_topic, key, value) == (topic, output[0], output[1]):
-                    del self._failed[index]
-                    return [reason]
-        return []
+    def _reason(self, topic: str, output: OutputRecord) -> str | None:
+        """Return, once, why *output* was not delivered; ``None`` when it was."""
+        rejected = self._rejected.pop(id(output), None)
+        if rejected is not None or not self._failed:
+            return rejected
+        place = _place(topic, *output)
+        reasons = self._failed.get(place)
+        if reasons is None:
+            return None
+        reason = reasons.pop()
+        if not reasons:
+            del self._failed[place]
+        return reason
 
     def _produce(self, producer: Producer, topic: str, outputs: Sequence[OutputRecord]) -> None:
         produce = producer.produce
@@ -149,7 +131,7 @@ class KafkaWriter:
                 self._wait_for_room(producer, topic, output)
             except KafkaException as error:
                 with self._lock:
-                    self._rejected[id(output)] = _text(error.args[0])
+                    self._rejected[id(output)] = error_text(error.args[0])
         producer.poll(0)
 
     def _wait_for_room(self, producer: Producer, topic: str, output: OutputRecord) -> None:
@@ -163,7 +145,7 @@ class KafkaWriter:
                 continue
             except KafkaException as error:
                 with self._lock:
-                    self._rejected[id(output)] = _text(error.args[0])
+                    self._rejected[id(output)] = error_text(error.args[0])
             return
         raise DeliveryError(
             "the producer's queue has been full for a minute",
@@ -174,20 +156,16 @@ class KafkaWriter:
 
     def _on_failure(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
+            headers = cast("list[tuple[str, bytes]] | None", message.headers())
+            place = _place(message.topic() or "", message.key(), message.value(), headers)
             with self._lock:
-                self._failed.append(
-                    (message.topic() or "", message.key(), message.value(), error.str())
-                )
+                self._failed.setdefault(place, []).append(error.str())
 
 
-def _grouped(
-    failed: Sequence[tuple[str, bytes | None, bytes | None, str]],
-) -> dict[tuple[str, bytes | None, bytes | None], list[str]]:
-    grouped: dict[tuple[str, bytes | None, bytes | None], list[str]] = {}
-    for topic, key, value, reason in failed:
-        grouped.setdefault((topic, key, value), []).append(reason)
-    return grouped
-
-
-def _text(problem: object) -> str:
-    return problem.str() if isinstance(problem, KafkaError) else str(problem)
+def _place(
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Sequence[tuple[str, bytes]] | None,
+) -> _Place:
+    return topic, key, value, tuple(headers or ())
