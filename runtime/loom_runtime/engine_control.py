@@ -30,12 +30,13 @@ class RunControl:
         self.until_idle_ms = until_idle_ms
         self._max_records = max_records
         self._taken = 0
+        self._read = 0
         self._lock = Lock()
         self._stop: StopMode | None = None
         self._paused = False
         self._steps: set[str] = set()
         self._at_end: dict[str, bool] = {}
-        self._last_record_s = monotonic()
+        self._busy_at_s = monotonic()
 
     @property
     def max_records(self) -> int | None:
@@ -72,7 +73,7 @@ class RunControl:
 
     def resume(self) -> None:
         """Go on reading after :meth:`pause`."""
-        self._last_record_s = monotonic()
+        self._busy_at_s = monotonic()
         self._paused = False
 
     def step(self) -> None:
@@ -108,12 +109,13 @@ class RunControl:
         if self._max_records is not None:
             with self._lock:
                 self._taken -= granted - read
-                exhausted = self._taken >= self._max_records
+                self._read += read
+                exhausted = self._read >= self._max_records
             if exhausted:
                 self.finish()
-        if read:
-            self._last_record_s = monotonic()
-        elif self.until_idle_ms is not None and all(self._at_end.values()):
-            idle_ms = (monotonic() - self._last_record_s) * 1000
+        if read or not all(self._at_end.values()):
+            self._busy_at_s = monotonic()
+        elif self.until_idle_ms is not None:
+            idle_ms = (monotonic() - self._busy_at_s) * 1000
             if idle_ms >= self.until_idle_ms:
                 self.finish()

@@ -158,6 +158,7 @@ class PartitionLedger:
 
     __slots__ = (
         "_closed",
+        "_closed_hold_back",
         "_counts",
         "_held",
         "_open",
@@ -176,6 +177,7 @@ class PartitionLedger:
         self._held: dict[int, int] = {}
         self._settling: set[int] = set()
         self._closed = self._row()
+        self._closed_hold_back: int | None = None
 
     def apply(self, receipt: Receipt) -> None:
         """Take in what a segment did."""
@@ -214,13 +216,17 @@ class PartitionLedger:
             counts[_COUNTER_OF[fate]] += len(offsets)
 
     def hold_back(self) -> int | None:
-        """Return the lowest offset that a node holds, or ``None``."""
-        return min(self._held) if self._held else None
+        """Return the lowest offset that a node held when the epoch was closed, or ``None``.
+
+        What was let go since is not written yet.
+        """
+        return self._closed_hold_back
 
     def close_epoch(self) -> None:
         """Fix the row that :meth:`row` returns until the next epoch ends."""
         self._settle()
         self._closed = self._row()
+        self._closed_hold_back = min(self._held, default=None)
 
     def row(
         self, *, position: int | None, committed: int | None, end_offset: int | None

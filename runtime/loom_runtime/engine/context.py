@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from threading import Lock, local
 
 from loom_runtime.compiler.plan import NodePath
@@ -47,8 +48,8 @@ class EngineContext:
     _local: local = field(default_factory=local)
     _lock: Lock = field(default_factory=Lock)
     _rows: dict[str, LedgerRow] = field(default_factory=dict)
-    _reported: dict[int, set[str]] = field(default_factory=dict)
-    _ended: set[str] = field(default_factory=set)
+    _closed_epochs: dict[str, float] = field(default_factory=dict)
+    _reported_epoch: float = 0
     _last_epoch: int = 0
     _partitions: Sequence[tuple[str, int]] | None = None
 
@@ -115,15 +116,14 @@ class EngineContext:
         with self._lock:
             self._rows[key] = row
             self._last_epoch = max(self._last_epoch, epoch)
-            if ended:
-                self._ended.add(key)
-            waiting = self._reported.setdefault(epoch, set())
-            waiting.add(key)
-            complete = len(waiting | self._ended) == len(self.ledgers)
-            if complete:
-                for old in [known for known in self._reported if known <= epoch]:
-                    del self._reported[old]
-            report = self._report(epoch) if complete else None
+            self._closed_epochs[key] = inf if ended else epoch
+            report = None
+            if len(self._closed_epochs) == len(self.ledgers):
+                # A partition that sleeps over an epoch's end says so with a later one.
+                complete = min(self._closed_epochs.values())
+                if complete > self._reported_epoch:
+                    self._reported_epoch = complete
+                    report = self._report(epoch)
         if report is not None:
             for listener in self.listeners:
                 listener(report)
