@@ -1,17 +1,18 @@
 # Two commands do everything: `make demo` and `make test`.
 
-PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
-	&& echo $$p && break; done)
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+PYTHON ?= $(shell for python in python3.12 python3.11 python3; do \
+	$$python -c '$(SUPPORTED)' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench clean print-python
 
 demo: $(READY)
-	$(BIN)/loom-bench sample_flows/orders.py
+	$(BIN)/loom-bench run sample_flows/orders.py --until-idle 2
 
+# Ends with the names of skipped tests and why, and pytest's closing line.
 test: $(READY)
 	$(BIN)/pytest
 
@@ -27,9 +28,15 @@ bench: $(READY)
 clean:
 	rm -rf $(VENV)
 
+print-python:
+	@echo $(PYTHON)
+
+# pip learnt to read dependency groups in 25.1.
 $(READY): pyproject.toml
-	@test -n "$(PYTHON)" || { echo "loom-bench needs Python 3.11 or 3.12: Bytewax has no wheels for others. Install one, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@test -n "$(PYTHON)" && $(PYTHON) -c '$(SUPPORTED)' || { echo "loom-bench needs Python 3.11 or \
+	3.12: Bytewax 0.21.1, its engine, has no wheels for others. Install one, or name it: \
+	make PYTHON=/path/to/python3.12" | tr -s ' \t' ' ' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable '.[trio,uvloop]' --group dev
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[trio,uvloop]' --group dev
 	touch $(READY)

@@ -1,10 +1,16 @@
-"""The `kafka_node` fixture, and the reason that tests marked `kafka` are skipped for without it."""
+"""The `kafka_node` fixture, and what becomes of tests marked `kafka` where no Kafka can run."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.kafka_node import KafkaNode, KafkaUnavailableError, find_kafka
+from tests.kafka_node import KafkaNode, KafkaUnavailableError, KafkaUnresolvedError, find_kafka
+
+REQUIRED = "LOOM_REQUIRE_KAFKA"
+"""Set to 1, as CI does: a machine with Java and Maven must run these tests, not skip them."""
+
+_unresolved = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,8 +28,18 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     try:
         find_kafka()
     except KafkaUnavailableError as error:
+        if isinstance(error, KafkaUnresolvedError) and os.environ.get(REQUIRED) == "1":
+            session.config.stash[_unresolved] = str(error)
+            return
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=f"no real Apache Kafka: {error}"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail what may not be skipped."""
+    reason = item.config.stash.get(_unresolved, None)
+    if reason is not None and item.get_closest_marker("kafka") is not None:
+        pytest.fail(f"{REQUIRED} is set, and there is no real Apache Kafka: {reason}", False)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,18 @@
 """A real Apache Kafka node for tests: one KRaft process, run from its jars, without Docker."""
 
-from tests.kafka_node.jars import KafkaJars, KafkaUnavailableError, find_kafka
+from tests.kafka_node.jars import (
+    KafkaJars,
+    KafkaUnavailableError,
+    KafkaUnresolvedError,
+    find_kafka,
+)
 from tests.kafka_node.node import KafkaNode, KafkaNodeError
 
-__all__ = ["KafkaJars", "KafkaNode", "KafkaNodeError", "KafkaUnavailableError", "find_kafka"]
+__all__ = [
+    "KafkaJars",
+    "KafkaNode",
+    "KafkaNodeError",
+    "KafkaUnavailableError",
+    "KafkaUnresolvedError",
+    "find_kafka",
+]

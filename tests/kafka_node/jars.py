@@ -22,6 +22,10 @@ class KafkaUnavailableError(Exception):
     """This machine cannot run Apache Kafka; the text says what it lacks."""
 
 
+class KafkaUnresolvedError(KafkaUnavailableError):
+    """Java and Maven are there, and Maven could not get Kafka's jars."""
+
+
 @dataclass(frozen=True)
 class KafkaJars:
     """A Java launcher and the class path of the Kafka server."""
@@ -38,7 +42,8 @@ def find_kafka() -> KafkaJars:
     runs once per pom and machine.
 
     Raises:
-        KafkaUnavailableError: Java 17, Maven or a POSIX system is missing, or Maven failed.
+        KafkaUnavailableError: Java 17, Maven or a POSIX system is missing.
+        KafkaUnresolvedError: Maven failed.
     """
     if os.name != "posix":
         raise KafkaUnavailableError("no POSIX system")
@@ -49,7 +54,7 @@ def find_kafka() -> KafkaJars:
         _resolve(kept)
         classpath = _read_classpath(kept)
     if classpath is None:
-        raise KafkaUnavailableError(f"Maven could not resolve {_POM.name}: it named no jars")
+        raise KafkaUnresolvedError(f"Maven could not resolve {_POM.name}: it named no jars")
     return KafkaJars(java=java, classpath=classpath)
 
 
@@ -130,12 +135,12 @@ def _resolve(kept: Path) -> None:
             check=False,
         )
         if answer.returncode != 0:
-            raise KafkaUnavailableError(
+            raise KafkaUnresolvedError(
                 f"Maven could not resolve {_POM.name}: {_first_error(answer.stdout)}"
             )
         written.replace(kept)
     except subprocess.TimeoutExpired:
-        raise KafkaUnavailableError(
+        raise KafkaUnresolvedError(
             f"Maven could not resolve {_POM.name} in {_RESOLVE_TIMEOUT_S} s"
         ) from None
     finally:
