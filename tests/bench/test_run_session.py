@@ -1,14 +1,10 @@
-"""Headless runs against a real broker: fed, finished, drained, killed, and every way to fail."""
+"""Headless runs against a real broker: fed, finished, drained, killed."""
 
 import json
-import os
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
 
-from loom_bench.broker.choice import open_broker
 from loom_bench.broker.embedded import EmbeddedBroker
 from loom_bench.session.happenings import (
     BrokerReady,
@@ -16,7 +12,6 @@ from loom_bench.session.happenings import (
     Failed,
     FeedEnded,
     FeedStarted,
-    FinalLedger,
     FlowLoaded,
     Happening,
     NewError,
@@ -25,90 +20,11 @@ from loom_bench.session.happenings import (
     RunStarted,
     Stopping,
 )
-from loom_bench.session.run import RunOptions, RunSession
-from tests.bench.modules import line_of, write_flow, write_module
-from tests.bench.processes import await_true
+from tests.bench.modules import write_flow
+from tests.bench.runs import ENDLESS, Run, SharedBroker, fed_flow
 from tests.broker_fixtures import Topics
 
-HappeningT = TypeVar("HappeningT")
-
-FEED = """
-def bench_feed():
-    for number in range(COUNT):
-        yield Order(number)
-"""
-
-
-class SharedBroker:
-    """The test run's broker as one that a session may feed and must not really stop."""
-
-    kind = "embedded"
-    owned = True
-    reason = "The tests share it."
-    limits = ()
-
-    def __init__(self, broker: EmbeddedBroker) -> None:
-        self._broker = broker
-        self.bootstrap = broker.bootstrap
-        self.stopped = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._broker, name)
-
-    def stop(self) -> None:
-        self.stopped = True
-
-
-class Run:
-    """One session, and everything that it told."""
-
-    def __init__(
-        self,
-        target: Path | str,
-        *,
-        opener: Callable[[str], Any] = open_broker,
-        react: Callable[["Run", Happening], None] = lambda run, happening: None,
-        **options: Any,
-    ) -> None:
-        self.told: list[Happening] = []
-        self._react = react
-        self.session = RunSession(RunOptions(target=str(target), **options), opener, self._take)
-        self.outcome = self.session.run()
-
-    def _take(self, happening: Happening) -> None:
-        self.told.append(happening)
-        self._react(self, happening)
-
-    def all(self, kind: type[HappeningT]) -> list[HappeningT]:
-        return [each for each in self.told if isinstance(each, kind)]
-
-    def one(self, kind: type[HappeningT]) -> HappeningT:
-        (found,) = self.all(kind)
-        return found
-
-    @property
-    def ledger(self) -> FinalLedger:
-        last = self.told[-1]
-        assert isinstance(last, FinalLedger)
-        return last
-
-
-def children() -> set[int]:
-    """Processes that this one has started and that still run."""
-    listings = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    return {int(pid) for listing in listings for pid in listing.read_text().split()}
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left(broker: EmbeddedBroker) -> Iterator[None]:
-    """No session leaves a process behind."""
-    before = children()
-    yield
-    await_true(lambda: children() <= before, "every process of the session is gone")
-
-
-def fed_flow(folder: Path, count: int, *, name: str = "orders.py", more: str = "") -> Path:
-    return write_flow(folder, name, FEED.replace("COUNT", str(count)) + more)
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 
 def test_a_flow_is_fed_run_and_finished(tmp_path: Path) -> None:
@@ -179,37 +95,6 @@ def test_a_feed_gives_payloads_messages_bytes_and_pairs(
     assert records[b"poison"].key is None
 
 
-def test_a_feed_that_raises_says_where_and_the_rest_is_finished(tmp_path: Path) -> None:
-    path = write_flow(
-        tmp_path,
-        more="def bench_feed():\n    yield Order(1)\n    raise KeyError('gone')  # here\n",
-    )
-    run = Run(path, until_idle_ms=300)
-    failure = run.one(FeedEnded).failure
-    assert failure is not None
-    assert failure.message == "KeyError: 'gone'"
-    assert (failure.file, failure.line) == (str(path), line_of(path, "# here"))
-    assert (run.outcome, run.ledger.consumed) == ("finished", 1)
-    assert not run.session.succeeded
-
-
-@pytest.mark.parametrize(
-    ("feed", "said"),
-    [
-        ("def bench_feed(): return [object()]", "item 0 of bench_feed() is a object"),
-        ("def bench_feed(): return [(1, b'x')]", "the key of item 0"),
-        ("def bench_feed(): return 5", "not iterable"),
-        ("def bench_feed(): import os; os._exit(4)", "exit code 4"),
-    ],
-)
-def test_a_feed_of_the_wrong_kind(tmp_path: Path, feed: str, said: str) -> None:
-    run = Run(write_flow(tmp_path, more=feed), until_idle_ms=200)
-    failure = run.one(FeedEnded).failure
-    assert failure is not None
-    assert said in failure.message
-    assert not run.session.succeeded
-
-
 def test_a_feed_keeps_its_rate(tmp_path: Path) -> None:
     run = Run(fed_flow(tmp_path, 60), feed_rate_per_s=100.0, max_records=60)
     assert run.ledger.consumed == 60
@@ -219,14 +104,6 @@ def test_a_feed_keeps_its_rate(tmp_path: Path) -> None:
 def test_a_run_ends_at_its_limit(tmp_path: Path) -> None:
     run = Run(fed_flow(tmp_path, 10_000), max_records=1_234)
     assert (run.outcome, run.ledger.consumed, run.ledger.written) == ("finished", 1_234, 1_234)
-
-
-ENDLESS = """
-import itertools
-
-def bench_feed():
-    return (Order(number) for number in itertools.count())
-"""
 
 
 def stop_when_running(run: Run, happening: Happening) -> None:
@@ -303,65 +180,6 @@ def test_failures_are_grouped_and_counted(tmp_path: Path) -> None:
     assert run.session.succeeded  # failed records are what envelopes are for
 
 
-def test_a_failure_without_a_topic_ends_the_run(tmp_path: Path) -> None:
-    path = fed_flow(tmp_path, 10)
-    path.write_text(path.read_text().replace("return message.payload", "raise ValueError('no')"))
-    run = Run(path, until_idle_ms=300)
-    assert run.outcome == "failed"
-    (diagnosis,) = run.one(Failed).diagnoses
-    assert diagnosis.code == "run_failed"
-    assert diagnosis.hint
-    assert not run.session.succeeded
-
-
-def test_a_module_that_does_not_load(tmp_path: Path) -> None:
-    path = write_module(tmp_path, "orders.py", "1 / 0\n")
-    run = Run(path)
-    (diagnosis,) = run.one(Failed).diagnoses
-    assert (diagnosis.file, diagnosis.line) == (str(path), 1)
-    assert (run.outcome, run.ledger.flow, run.ledger.consumed) == ("failed", "", 0)
-
-
-def test_a_module_that_never_loads(tmp_path: Path) -> None:
-    path = write_module(tmp_path, "orders.py", "import time\ntime.sleep(600)\n")
-    run = Run(path, load_time_limit_ms=600)
-    (diagnosis,) = run.one(Failed).diagnoses
-    assert (diagnosis.code, diagnosis.line) == ("import_timed_out", 2)
-
-
-@pytest.mark.parametrize(
-    ("crash", "said"),
-    [
-        ("import os; os._exit(7)", "exit code 7"),
-        ("import ctypes; ctypes.string_at(0)", "SIGSEGV"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "SIGKILL"),
-    ],
-)
-def test_a_host_that_dies_while_it_runs(tmp_path: Path, crash: str, said: str) -> None:
-    path = fed_flow(tmp_path, 10)
-    path.write_text(path.read_text().replace("return message.payload", crash))
-    run = Run(path, until_idle_ms=300)
-    (diagnosis,) = run.one(Failed).diagnoses
-    assert said in diagnosis.message
-    assert run.outcome == "failed"
-
-
-def test_a_broker_that_dies_while_the_flow_runs(tmp_path: Path) -> None:
-    brokers = []
-
-    def start(choice: str) -> Any:
-        brokers.append(open_broker(choice))
-        return brokers[-1]
-
-    def kill_it(run: Run, happening: Happening) -> None:
-        if isinstance(happening, Progress) and happening.consumed:
-            brokers[0].stop()
-
-    run = Run(write_flow(tmp_path, more=ENDLESS), opener=start, react=kill_it)
-    assert run.outcome == "failed"
-    assert run.one(Failed).diagnoses[0].code in ("broker_died", "run_failed")
-
-
 def test_nothing_is_created_or_fed_on_a_broker_of_the_users_own(
     tmp_path: Path, broker: EmbeddedBroker, topics: Topics
 ) -> None:
@@ -375,21 +193,6 @@ def test_nothing_is_created_or_fed_on_a_broker_of_the_users_own(
     assert (run.ledger.consumed, run.ledger.written, run.ledger.fed) == (300, 300, None)
     written = [json.loads(record.value or b"")["id"] for record in topics.read(sink)]
     assert sorted(written) == list(range(300))
-
-
-def test_a_topic_that_is_missing_there(tmp_path: Path, broker: EmbeddedBroker) -> None:
-    path = write_flow(tmp_path)
-    path.write_text(path.read_text().replace('"orders"', '"nowhere-to-be-found"'))
-    run = Run(path, broker=broker.bootstrap, until_idle_ms=400)
-    (diagnosis,) = run.one(Failed).diagnoses
-    assert "nowhere-to-be-found" in diagnosis.message + diagnosis.component
-
-
-def test_a_broker_that_cannot_be_reached(tmp_path: Path) -> None:
-    run = Run(write_flow(tmp_path), broker="127.0.0.1:1")
-    (diagnosis,) = run.one(Failed).diagnoses
-    assert diagnosis.code == "broker_unavailable"
-    assert "127.0.0.1:1" in diagnosis.component
 
 
 def test_what_the_flow_prints_is_told_as_it_is(tmp_path: Path) -> None:

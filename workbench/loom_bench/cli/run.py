@@ -112,8 +112,15 @@ def _run(
 
 @contextmanager
 def _stop_on_signals(request_stop: Callable[[], None]) -> Iterator[None]:
-    """Turn the first signal into a drain and the second into an end at once."""
-    before = {number: signal.signal(number, lambda *_: request_stop()) for number in _STOP_SIGNALS}
+    """Turn the first signal into a drain and the second into an end at once.
+
+    A signal that is ignored, as nohup has it, stays so.
+    """
+    before = {
+        number: signal.signal(number, lambda *_: request_stop())
+        for number in _STOP_SIGNALS
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:
