@@ -291,8 +291,10 @@ class SessionValue(msgspec.Struct, frozen=True, kw_only=True):
         logs_left_out: Lines that are not in ``logs``.
         feed: The feed.
         manual_reload: Whether a save waits for a key.
+        host_memory_bytes: Memory of the process that runs the flow; ``None`` where it is not known.
         notices: The newest notices, newest last.
         elapsed_s: Seconds since the session began.
+        at_ms: When the value was made, milliseconds since the Unix epoch; ages are told from it.
     """
 
     target: str
@@ -321,5 +323,7 @@ class SessionValue(msgspec.Struct, frozen=True, kw_only=True):
     logs_left_out: int = 0
     feed: FeedView = FeedView()
     manual_reload: bool = False
+    host_memory_bytes: int | None = None
     notices: tuple[Notice, ...] = ()
     elapsed_s: float = 0.0
+    at_ms: int = 0
