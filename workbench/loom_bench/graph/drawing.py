@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from loom_bench.graph.canvas import Canvas
@@ -42,6 +42,8 @@ def draw(
     *,
     max_width: int | None = None,
     notes: Mapping[str, Sequence[str]] | None = None,
+    folded: Collection[str] = (),
+    dense: bool = False,
 ) -> Drawing:
     """Draw *document* with boxes and lines, records going from top to bottom.
 
@@ -50,8 +52,11 @@ def draw(
         max_width: Cells that are there; ways that don't fit side by side are put one below the
             other. ``None`` for no limit.
         notes: Further lines for boxes, by id: of a node, of the source, or of a sink.
+        folded: Ids of nodes that are drawn without what lies inside them.
+        dense: Whether boxes of a chain touch and tell only their name and notes.
     """
-    patch = layout(picture_of(document, notes), max_width=max_width)
+    picture = picture_of(document, notes, folded=folded, names_only=dense)
+    patch = layout(picture, max_width=max_width, dense=dense)
     canvas = Canvas()
     for mark in patch.marks:
         mark.draw(canvas)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from loom_bench.graph.patch import Horizontal, Label, Mark, Patch, PlacedBox, Vertical
 from loom_bench.graph.shapes import Box, Chain, Frame, Item, Picture, Split, Way
 from loom_bench.safe import cell_width
@@ -13,23 +15,45 @@ _RAIL = 2
 _RAIL_TO_WAY = 3
 
 
-def layout(picture: Picture, *, max_width: int | None = None) -> Patch:
+@dataclass(frozen=True)
+class _Room:
+    """What there is to lay out in.
+
+    Attributes:
+        max_width: Cells across; ``None`` for no limit.
+        gap: Rows between two boxes of a chain.
+    """
+
+    max_width: int | None
+    gap: int
+
+    def less(self, cells: int) -> _Room:
+        if self.max_width is None:
+            return self
+        return replace(self, max_width=max(0, self.max_width - cells))
+
+    def takes(self, width: int) -> bool:
+        return self.max_width is None or width <= self.max_width
+
+
+def layout(picture: Picture, *, max_width: int | None = None, dense: bool = False) -> Patch:
     """Place everything in *picture*, records going from top to bottom.
 
     Args:
         picture: What to place.
         max_width: Cells that are there. Ways that don't fit side by side are put one below the
             other; a box is never cut, so the result may be wider still. ``None`` for no limit.
+        dense: Whether boxes of a chain touch; what a line carries is not told then.
     """
-    patch = _chain(picture.chain, max_width)
+    room = _Room(max_width, 0 if dense else 1)
+    patch = _chain(picture.chain, room)
     if not picture.apart:
         return patch
     boxes = [_box(box) for box in picture.apart]
     column_width = max(box.width for box in boxes)
     column_height = sum(box.height for box in boxes)
     beside = patch.width + _WAYS_APART
-    fits = max_width is None or beside + column_width <= max_width
-    x, y = (beside, 0) if fits else (0, patch.height + 1)
+    x, y = (beside, 0) if room.takes(beside + column_width) else (0, patch.height + 1)
     marks, row = list(patch.marks), y
     for box in boxes:
         marks.extend(box.moved(x, row))
@@ -43,8 +67,8 @@ def layout(picture: Picture, *, max_width: int | None = None) -> Patch:
     )
 
 
-def _chain(chain: Chain, max_width: int | None) -> Patch:
-    patches = [_part(part, max_width) for part in chain.parts]
+def _chain(chain: Chain, room: _Room) -> Patch:
+    patches = [_part(part, room) for part in chain.parts]
     axis = max(patch.axis for patch in patches)
     marks: list[Mark] = []
     width = top = 0
@@ -53,27 +77,24 @@ def _chain(chain: Chain, max_width: int | None) -> Patch:
         dx = axis - patch.axis
         if above is not None and not above[0].ends:
             marks.append(Vertical(axis, above[1], top))
-            if label := above[0].gives:
+            if (label := above[0].gives) and room.gap:
                 marks.append(Label(axis + 2, top - 1, label))
                 width = max(width, axis + 2 + cell_width(label))
         marks.extend(patch.moved(dx, top))
         width = max(width, dx + patch.width)
         above = part, top + patch.exit
-        top += patch.height + 1
-    return Patch(
-        width, top - 1, axis, top - 1 - patches[-1].height + patches[-1].exit, tuple(marks)
-    )
+        top += patch.height + room.gap
+    height, last = top - room.gap, patches[-1]
+    return Patch(width, height, axis, height - last.height + last.exit, tuple(marks))
 
 
-def _part(part: Item | Split | Frame, max_width: int | None) -> Patch:
+def _part(part: Item | Split | Frame, room: _Room) -> Patch:
     if isinstance(part, Item):
         return _item(part)
     if isinstance(part, Frame):
-        return _frame(part, max_width)
-    side_by_side = _split_side_by_side(part)
-    if max_width is None or side_by_side.width <= max_width:
-        return side_by_side
-    return _split_stacked(part, max_width)
+        return _frame(part, room)
+    side_by_side = _split_side_by_side(part, replace(room, max_width=None))
+    return side_by_side if room.takes(side_by_side.width) else _split_stacked(part, room)
 
 
 def _box(box: Box) -> Patch:
@@ -102,10 +123,10 @@ def _item(item: Item) -> Patch:
     )
 
 
-def _frame(frame: Frame, max_width: int | None) -> Patch:
+def _frame(frame: Frame, room: _Room) -> Patch:
     header = _box(frame.box)
     padding = _FRAME_PADDING + 1
-    inner = _chain(frame.chain, None if max_width is None else max_width - 2 * padding)
+    inner = _chain(frame.chain, room.less(2 * padding))
     width = max(header.width, inner.width + 2 * padding)
     dx = (width - inner.width) // 2
     axis, top = dx + inner.axis, header.height
@@ -120,9 +141,9 @@ def _frame(frame: Frame, max_width: int | None) -> Patch:
     return Patch(width, height, axis, height - 1, tuple(marks))
 
 
-def _split_side_by_side(split: Split) -> Patch:
+def _split_side_by_side(split: Split, room: _Room) -> Patch:
     head = _box(split.box)
-    ways = [_labelled(way, _chain(way.chain, None)) for way in split.ways]
+    ways = [_labelled(way, _chain(way.chain, room)) for way in split.ways]
     starts, x = [], 0
     for way in ways:
         starts.append(x)
@@ -166,14 +187,14 @@ def _labelled(way: Way, patch: Patch) -> Patch:
     return Patch(width, patch.height + entry, patch.axis, patch.exit + entry, tuple(marks))
 
 
-def _split_stacked(split: Split, max_width: int) -> Patch:
+def _split_stacked(split: Split, room: _Room) -> Patch:
     head = _box(split.box)
     marks: list[Mark] = list(head.marks)
-    inner_width = max(0, max_width - _RAIL - _RAIL_TO_WAY - 2)
+    inner = room.less(_RAIL + _RAIL_TO_WAY + 2)
     row, width = head.height, head.width
     exits: list[tuple[int, int]] = []
     for way in split.ways:
-        patch, label = _chain(way.chain, inner_width), f" {way.label} " if way.label else ""
+        patch, label = _chain(way.chain, inner), f" {way.label} " if way.label else ""
         axis = max(_RAIL + _RAIL_TO_WAY + patch.axis, _RAIL + cell_width(label) + 4)
         marks.append(Vertical(_RAIL, head.exit, row))
         marks.append(Horizontal(row, _RAIL, axis))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from loom_bench.graph.shapes import Aside, Box, Chain, Frame, Item, Picture, Split, Way
 from loom_bench.safe import cell_width, safe
@@ -32,20 +32,36 @@ _KIND_WORDS: Mapping[NodeKind, str] = {
 }
 
 
-def picture_of(document: PlanDocument, notes: Mapping[str, Sequence[str]] | None = None) -> Picture:
+def picture_of(
+    document: PlanDocument,
+    notes: Mapping[str, Sequence[str]] | None = None,
+    *,
+    folded: Collection[str] = (),
+    names_only: bool = False,
+) -> Picture:
     """Return what to draw for *document*.
 
     Args:
         document: The plan.
         notes: Further lines for boxes, by id: of a node, of the source, or of a sink.
+        folded: Ids of nodes that are drawn without what lies inside them.
+        names_only: Whether boxes tell their name and their notes only.
     """
-    return _Reader(document, notes or {}).picture()
+    return _Reader(document, notes or {}, folded, names_only).picture()
 
 
 class _Reader:
-    def __init__(self, document: PlanDocument, notes: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self,
+        document: PlanDocument,
+        notes: Mapping[str, Sequence[str]],
+        folded: Collection[str],
+        names_only: bool,
+    ) -> None:
         self._document = document
         self._notes = notes
+        self._folded = folded
+        self._names_only = names_only
         self._sinks = {sink.id: sink for sink in document.sinks}
         self._from: dict[str, list[EdgeDocument]] = defaultdict(list)
         for edge in document.edges:
@@ -83,10 +99,21 @@ class _Reader:
                 ends=node.output_shape is StreamShape.NONE,
                 aside=self._aside(node),
             )
+        if node.id in self._folded:
+            return self._folded_item(node, gives)
         if node.kind in _SCOPES:
             return Frame(box, self._chain(branches[min(branches)]), gives)
         ways = [self._way(node, branches[index]) for index in sorted(branches)]
         return Split(box, tuple(ways), gives)
+
+    def _folded_item(self, node: NodeDocument, gives: str) -> Item:
+        depth = len(node.path)
+        inside = [each for each in self._document.nodes if each.path[:depth] == node.path]
+        name, *more = self._node_lines(node)
+        hidden = len(inside) - 1
+        box = self._box(node.id, [f"{name} [+{hidden}]", *more])
+        ends = not self._loose_ends(node) or node.kind is NodeKind.BROADCAST
+        return Item(box, gives=gives, ends=ends)
 
     def _chain(self, nodes: Iterable[NodeDocument]) -> Chain:
         return Chain(tuple(self._part(node) for node in nodes))
@@ -151,7 +178,7 @@ class _Reader:
     def _box(self, box_id: str, lines: Sequence[str], *, dashed: bool = False) -> Box:
         name, *details = lines
         text = [safe(name, max_cells=MAX_TEXT_CELLS)]
-        for detail in details:
+        for detail in () if self._names_only else details:
             text.extend(_wrapped(safe(detail)))
         text.extend(safe(note, max_cells=MAX_TEXT_CELLS) for note in self._notes.get(box_id, ()))
         return Box(box_id, tuple(text), dashed)

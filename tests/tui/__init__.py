@@ -1,0 +1,1 @@
+"""The Textual application, drawn over a session that is a script."""

@@ -1,0 +1,191 @@
+"""The Textual application: asks its session for values, hands commands on, decides nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import App, SuspendNotSupported
+from textual.worker import Worker, WorkerState
+
+from loom_bench.safe import safe
+from loom_bench.session.commands import SessionCommands
+from loom_bench.session.value import SessionValue
+from loom_bench.tui.actions import bindings
+from loom_bench.tui.availability import refusal
+from loom_bench.tui.details import place_of
+from loom_bench.tui.dialogs.help import help_lines
+from loom_bench.tui.dialogs.text_dialog import TextDialog
+from loom_bench.tui.editor import RunsEditor, editor_command, run_editor
+from loom_bench.tui.keymap import Keymap, keymap_path, read_keymap
+from loom_bench.tui.main_screen import MainScreen
+from loom_bench.tui.palette import ActionProvider
+from loom_bench.tui.panels.spec import Place
+from loom_bench.tui.performing import perform
+from loom_bench.tui.status import flow_name
+from loom_bench.tui.theme import DARK, LIGHT, THEMES
+from loom_bench.tui.widgets.graph_view import GraphView
+from loom_bench.tui.widgets.list_panel import ListPanel
+
+_FRAMES_PER_S = 8
+_NOTICES_AT_ONCE = 3
+_MAX_NOTICE_CELLS = 400
+
+
+class WorkbenchApp(App[None]):
+    """Draws a session.
+
+    Args:
+        session: The session; closed when the user quits.
+        editor: Runs an editor's command in the foreground.
+        environ: Where the editor and the keymap's folder are named.
+    """
+
+    CSS_PATH = "workbench.tcss"
+    TITLE = "loom-bench"
+    COMMANDS: ClassVar = {ActionProvider}
+    BINDINGS: ClassVar = bindings("app")
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "f20"  # the registry's own binding opens it
+
+    def __init__(
+        self,
+        session: SessionCommands,
+        *,
+        editor: RunsEditor = run_editor,
+        environ: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.session = session
+        self.fed_before_per_s: float | None = 100.0
+        self._editor = editor
+        self._environ = dict(os.environ) if environ is None else environ
+        self._keymap_path = keymap_path(self._environ, Path.home())
+        self._keys: Keymap = read_keymap(self._keymap_path)
+        self.main = MainScreen(self._keys.keys)
+        self._told = 0
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = DARK.name
+
+    def on_mount(self) -> None:
+        """Show the first value and begin to follow it."""
+        self.set_keymap(dict(self._keys.keys))
+        self.push_screen(self.main)
+        self.call_after_refresh(self.draw)
+        self.set_interval(1 / _FRAMES_PER_S, self.draw)
+        for problem in self._keys.problems:
+            self.tell(problem, "warning")
+
+    # Drawing
+
+    def draw(self) -> None:
+        """Draw the newest value."""
+        if not self.main.is_mounted:
+            return
+        value = self.session.value()
+        self.main.show(value, value.at_ms or round(time.time() * 1000))
+        self._tell_news(value)
+
+    def _tell_news(self, value: SessionValue) -> None:
+        news = [notice for notice in value.notices if notice.number > self._told]
+        for notice in news[-_NOTICES_AT_ONCE:]:
+            self.tell(notice.text, notice.severity)
+        if news:
+            self._told = news[-1].number
+
+    def tell(self, text: str, severity: str = "information") -> None:
+        """Show *text* for a few seconds; made safe here, and never read as markup."""
+        known: Any = severity if severity in ("information", "warning", "error") else "information"
+        self.notify(safe(text, max_cells=_MAX_NOTICE_CELLS), severity=known, markup=False)
+
+    # Doing
+
+    def action_perform(self, action_id: str) -> None:
+        """Do an action of the registry, or tell why not."""
+        why_not = refusal(action_id, self.session.value())
+        if why_not is not None:
+            self.tell(why_not, "warning")
+            return
+        perform(self, action_id)
+        self.draw()
+
+    def show_help(self) -> None:
+        """Show the keys."""
+        lines = tuple(help_lines(self._keys.keys, str(self._keymap_path)))
+        self.push_screen(TextDialog("help", lines))
+
+    def change_theme(self) -> None:
+        """Change between dark and light."""
+        self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
+
+    def snapshot(self) -> None:
+        """Write the screen to an SVG file in the working directory."""
+        name = f"loom-bench-{time.strftime('%Y%m%d-%H%M%S')}.svg"
+        try:
+            Path(name).write_text(self.export_screenshot(title="loom-bench"), encoding="utf-8")
+        except OSError as failure:
+            self.tell(f"The picture could not be written: {failure}", "error")
+        else:
+            self.tell(f"The screen is in {name}")
+
+    def edit_selected(self) -> None:
+        """Open what is selected in the editor."""
+        place = self._selected_place()
+        if place is None:
+            self.tell("Nothing is known of where that is written.", "warning")
+        else:
+            self.edit(place)
+
+    def _selected_place(self) -> Place | None:
+        if self.main.graph.has_focus:
+            return place_of(self.session.value().plan, self.main.graph.selected)
+        panel = self.main.pages.focused_panel
+        item = panel.table.selected
+        return None if item is None else panel.spec.place(item)
+
+    def edit(self, place: Place | None) -> None:
+        """Open *place* in the user's editor, the terminal lent to it meanwhile."""
+        if place is None:
+            return
+        try:
+            command = editor_command(self._environ, *place)
+            with self.suspend():
+                code = self._editor(command)
+        except SuspendNotSupported:
+            self.tell("This terminal cannot be lent to an editor.", "warning")
+        except (OSError, ValueError) as failure:
+            self.tell(f"The editor could not be started: {failure}. Set $EDITOR.", "error")
+        else:
+            if code:
+                self.tell(f"The editor ended with {code}.", "warning")
+        self.refresh()
+
+    # What panels and dialogs answer
+
+    @on(GraphView.Selected)
+    def _selected(self, event: GraphView.Selected) -> None:
+        plan = self.session.value().plan
+        nodes = {node.id for node in plan.nodes} if plan is not None else set()
+        self.session.watch_samples(event.box_id if event.box_id in nodes else None)
+
+    @on(ListPanel.Opened)
+    def _opened(self, event: ListPanel.Opened) -> None:
+        spec = event.panel.spec
+        lines = spec.detail(event.item, self.session.value())
+        node = spec.node(event.item)
+        if node:
+            self.main.graph.select(node)
+        self.push_screen(TextDialog(spec.title.lower(), lines, spec.place(event.item)), self.edit)
+
+    @on(ListPanel.Copied)
+    def _copied(self, event: ListPanel.Copied) -> None:
+        self.copy_to_clipboard(safe(event.text))
+        self.tell("Copied.")
+
+    @on(MainScreen.Wanted)
+    def _wanted(self, event: MainScreen.Wanted) -> None:
+        self.action_perform(event.action_id)

@@ -1,0 +1,1 @@
+"""Screens that come up over the main one and answer with a value."""

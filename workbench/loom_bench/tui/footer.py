@@ -1,0 +1,101 @@
+"""The line of keys at the bottom, and the line of tabs: pure functions to runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from loom_bench.session.value import Phase, SessionValue
+from loom_bench.tui.actions import ACTIONS, Action, key_text
+from loom_bench.tui.ink import Ink, Line, Run, width_of
+from loom_bench.tui.panels.spec import PageSpec
+
+_ORDER = {"list": 0, "graph": 0, "app": 1}
+
+
+def footer_actions(where: str, value: SessionValue) -> Sequence[Action]:
+    """Return the actions to name at the bottom while the focus is in ``list`` or ``graph``."""
+    shown = [
+        action
+        for action in ACTIONS
+        if action.short and action.where in (where, "app") and _fits(action, value)
+    ]
+    return sorted(shown, key=lambda action: _ORDER[action.where])
+
+
+def _fits(action: Action, value: SessionValue) -> bool:
+    if action.id == "run.step":
+        return value.phase is Phase.PAUSED
+    if action.id == "feed.faster":
+        return value.feed.available
+    if action.id == "view.trouble":
+        return bool(value.errors_seen)
+    return True
+
+
+def footer_line(
+    actions: Sequence[Action], keymap: Mapping[str, str], value: SessionValue, width: int
+) -> tuple[Line, Sequence[Action | None]]:
+    """Return the line, and the action that each of its runs stands for.
+
+    What does not fit is left out; help and quit, the last ones, never are.
+    """
+    runs: list[Run] = [(" ", Ink.PLAIN)]
+    meant: list[Action | None] = [None]
+    last = actions[-2:]
+    room = width - 1 - sum(width_of(_named(action, keymap, value)) for action in last)
+    for action in actions:
+        pair = _named(action, keymap, value)
+        if action not in last:
+            room -= width_of(pair)
+            if room < 0:
+                continue
+        runs.extend(pair)
+        meant.extend((action, action))
+    return runs, meant
+
+
+def _named(action: Action, keymap: Mapping[str, str], value: SessionValue) -> Line:
+    keys = key_text(keymap.get(action.id, action.keys).split(",")[0])
+    short = action.short
+    if action.id == "run.pause" and value.phase in (Phase.PAUSED, Phase.STOPPED):
+        short = "resume"
+    return ((keys, Ink.KEY), (f" {short}  ", Ink.DIM))
+
+
+def tab_line(
+    pages: Sequence[PageSpec], active: str, value: SessionValue, width: int
+) -> tuple[Line, Sequence[str]]:
+    """Return the tabs, and the page that each run stands for.
+
+    Badges go first where there is little room, then titles but the active one.
+    """
+    for badges, titles in ((True, True), (False, True), (False, False)):
+        runs, meant = _tabs(pages, active, value, badges=badges, titles=titles)
+        if width_of(runs) <= width:
+            break
+    return runs, meant
+
+
+def _tabs(
+    pages: Sequence[PageSpec], active: str, value: SessionValue, *, badges: bool, titles: bool
+) -> tuple[list[Run], list[str]]:
+    runs: list[Run] = []
+    meant: list[str] = []
+    for number, page in enumerate(pages, start=1):
+        for run in _tab(number, page, value, active=page.id == active, badges=badges, titles=titles):
+            runs.append(run)
+            meant.append(page.id)
+    return runs, meant
+
+
+def _tab(
+    number: int, page: PageSpec, value: SessionValue, *, active: bool, badges: bool, titles: bool
+) -> Iterator[Run]:
+    badge = page.panels[0].badge(value)
+    alarmed = badge is not None and badge[1] is Ink.BAD
+    title = page.title if titles or active else page.title[:3]
+    ink = Ink.CURSOR if active else Ink.BAD if alarmed and not badges else Ink.DIM
+    yield (f" {number}", Ink.CURSOR if active else Ink.KEY)
+    yield (f" {title} ", ink)
+    if badge is not None and badges:
+        yield (f"{badge[0]} ", Ink.CURSOR if active else badge[1])

@@ -1,0 +1,26 @@
+"""Every page of panels, in the order of their keys."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from loom_bench.tui.panels.errors import ERRORS
+from loom_bench.tui.panels.events import EVENTS
+from loom_bench.tui.panels.ledger import LEDGER
+from loom_bench.tui.panels.logs import LOGS
+from loom_bench.tui.panels.offsets import COMMITS, OFFSETS
+from loom_bench.tui.panels.output import OUTPUT
+from loom_bench.tui.panels.problems import PROBLEMS, REVISIONS
+from loom_bench.tui.panels.spec import PageSpec
+from loom_bench.tui.panels.state import STATE
+
+PAGES: Final = (
+    PageSpec("events", "Events", (EVENTS,)),
+    PageSpec("errors", "Errors", (ERRORS,)),
+    PageSpec("offsets", "Offsets", (OFFSETS, COMMITS)),
+    PageSpec("ledger", "Ledger", (LEDGER,)),
+    PageSpec("output", "Output", (OUTPUT,)),
+    PageSpec("logs", "Logs", (LOGS,)),
+    PageSpec("state", "State", (STATE,)),
+    PageSpec("problems", "Problems", (PROBLEMS, REVISIONS)),
+)

@@ -1,0 +1,98 @@
+"""What each action of the registry does: a command of the session, or a change of the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from loom_bench.session.value import Phase
+from loom_bench.tui.panels.pages import PAGES
+
+if TYPE_CHECKING:
+    from loom_bench.tui.app import WorkbenchApp
+
+_FIRST_RATE_PER_S = 100.0
+"""Where a feed begins that is started by hand."""
+
+
+def perform(app: WorkbenchApp, action_id: str) -> None:
+    """Do what the action with this id stands for."""
+    _DEEDS[action_id](app)
+
+
+def _pause(app: WorkbenchApp) -> None:
+    if app.session.value().phase in (Phase.PAUSED, Phase.STOPPED, Phase.FAILED):
+        app.session.resume()
+    else:
+        app.session.pause()
+
+
+def _manual(app: WorkbenchApp) -> None:
+    app.session.set_manual_reload(not app.session.value().manual_reload)
+
+
+def _faster(app: WorkbenchApp) -> None:
+    rate = app.session.value().feed.rate_per_s
+    if rate is not None:
+        app.session.set_feed_rate(rate * 2 if rate >= 1 else _FIRST_RATE_PER_S)
+
+
+def _slower(app: WorkbenchApp) -> None:
+    rate = app.session.value().feed.rate_per_s
+    app.session.set_feed_rate(_FIRST_RATE_PER_S if rate is None else rate / 2 if rate > 1 else 0.0)
+
+
+def _stop_feed(app: WorkbenchApp) -> None:
+    feed = app.session.value().feed
+    stopped = not feed.running or feed.rate_per_s == 0
+    if not stopped:
+        app.fed_before_per_s = feed.rate_per_s
+    app.session.set_feed_rate(app.fed_before_per_s if stopped else 0.0)
+
+
+def _page(page_id: str) -> Callable[[WorkbenchApp], None]:
+    def go(app: WorkbenchApp) -> None:
+        app.main.pages.go_to(page_id)
+        app.main.pages.focus_rows()
+
+    return go
+
+
+def _trouble(app: WorkbenchApp) -> None:
+    if not app.main.graph.next_trouble():
+        app.tell("No node fails, and none is slow.")
+
+
+_DEEDS: Final[dict[str, Callable[[WorkbenchApp], object]]] = {
+    "run.pause": _pause,
+    "run.step": lambda app: app.session.step_batch(),
+    "run.reload": lambda app: app.session.reload(),
+    "run.manual": _manual,
+    "run.decide": lambda app: app.decide(),
+    "run.drain": lambda app: app.session.drain(),
+    "run.finish": lambda app: app.session.finish(),
+    "run.restart": lambda app: app.session.restart(),
+    "run.kill": lambda app: app.session.kill(),
+    "feed.faster": _faster,
+    "feed.slower": _slower,
+    "feed.stop": _stop_feed,
+    "feed.full": lambda app: app.session.set_feed_rate(None),
+    "feed.record": lambda app: app.feed_record(),
+    "open.editor": lambda app: app.edit_selected(),
+    "open.flow": lambda app: app.open_flow(),
+    "open.broker": lambda app: app.switch_broker(),
+    **{f"view.{page.id}": _page(page.id) for page in PAGES},
+    "view.next": lambda app: app.main.pages.go_by(1),
+    "view.previous": lambda app: app.main.pages.go_by(-1),
+    "view.focus": lambda app: app.main.focus_part(),
+    "view.focus_back": lambda app: app.main.focus_part(),
+    "view.zoom": lambda app: app.main.zoom(),
+    "view.trouble": _trouble,
+    "view.drawing": lambda app: app.main.graph.change_drawing(),
+    "view.theme": lambda app: app.change_theme(),
+    "bench.help": lambda app: app.show_help(),
+    "bench.palette": lambda app: app.action_command_palette(),
+    "bench.snapshot": lambda app: app.snapshot(),
+    "bench.quit": lambda app: app.quit_drained(),
+    "bench.quit_now": lambda app: app.quit_at_once(),
+}

@@ -1,0 +1,115 @@
+"""Widgets that paint given lines: one of fixed height, and one that scrolls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import events
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from loom_bench.safe import cell_width, safe
+from loom_bench.tui.ink import INK_CLASSES, Line, paint
+
+
+class Lines(Widget):
+    """Lines that stand where they are put; painted again only when they change."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
+    ALLOW_SELECT = False
+
+    class Pressed(Message):
+        """A piece of a line was clicked.
+
+        Attributes:
+            row: Row in the widget.
+            run: Index of the run.
+        """
+
+        def __init__(self, lines: Lines, row: int, run: int) -> None:
+            super().__init__()
+            self.lines = lines
+            self.row = row
+            self.run = run
+
+        @property
+        def control(self) -> Lines:
+            """The widget."""
+            return self.lines
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._lines: Sequence[Line] = ()
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Show *lines*."""
+        if lines != self._lines:
+            self._lines = lines
+            self.refresh()
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """What it shows."""
+        return self._lines
+
+    def render_line(self, y: int) -> Strip:
+        """Return the strip of one row."""
+        line = self._lines[y] if y < len(self._lines) else ()
+        return paint(self, line, self.content_size.width)
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which run was clicked."""
+        offset = event.get_content_offset(self)
+        if offset is None or offset.y >= len(self._lines):
+            return
+        x = 0
+        for index, (text, _) in enumerate(self._lines[offset.y]):
+            x += cell_width(safe(text))
+            if offset.x < x:
+                self.post_message(self.Pressed(self, offset.y, index))
+                return
+
+
+class ScrolledLines(ScrollView, can_focus=True):
+    """Lines that scroll when they are more than fit."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
+    BINDINGS: ClassVar = [
+        ("j", "scroll_down", "Down"),
+        ("k", "scroll_up", "Up"),
+        ("g", "scroll_home", "Top"),
+        ("G", "scroll_end", "Bottom"),
+        ("ctrl+d", "page_down", "Page down"),
+        ("ctrl+u", "page_up", "Page up"),
+    ]
+    ALLOW_SELECT = False
+
+    def __init__(
+        self,
+        lines: Sequence[Line] = (),
+        *,
+        id: str | None = None,  # noqa: A002
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._lines = lines
+        self.virtual_size = Size(0, len(lines))
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Show *lines*; the place where it was scrolled to stays."""
+        if lines == self._lines:
+            return
+        if len(lines) != len(self._lines):
+            self.virtual_size = Size(0, len(lines))
+        self._lines = lines
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Return the strip of one row."""
+        index = round(self.scroll_y) + y
+        line = self._lines[index] if index < len(self._lines) else ()
+        return paint(self, line, self.scrollable_content_region.width)
