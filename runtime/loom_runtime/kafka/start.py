@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from time import monotonic
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from loom_runtime.config.kafka import ConsumerSettings
 from loom_runtime.failures import PositionLostError
@@ -47,9 +48,8 @@ class StartFinder:
         self._settings = settings
         self._place = TopicPartition(topic, partition)
         self._log = _log.bind(topic=topic, partition=partition)
-        self._low, self._listed_end = consumer.get_watermark_offsets(
-            self._place, timeout=METADATA_TIMEOUT_S
-        )
+        low, end = consumer.get_watermark_offsets(self._place, timeout=METADATA_TIMEOUT_S)
+        self._low, self._listed_end = int(low), int(end)
         self._fetched_end: int | None = None
 
     def find(self, snapshot_offset: int | None, committed: int | None) -> Start:
@@ -92,7 +92,9 @@ class StartFinder:
         return None
 
     def _by_policy(self) -> int:
-        return self._end() if self._settings.auto_offset_reset == "latest" else self._low
+        if self._settings.auto_offset_reset == "latest":
+            return self._readable_end()
+        return self._low
 
     def _not_before_low(self, snapshot_offset: int) -> int:
         if snapshot_offset >= self._low:
@@ -105,29 +107,33 @@ class StartFinder:
         return self._low
 
     def _is_beyond(self, offset: int) -> bool:
-        if offset <= self._listed_end or offset <= self._end():
-            return False
-        # Where a transaction is open, reading ends before the log does.
-        known = self._consumer.get_watermark_offsets(self._place, cached=True)
-        return known is None or offset > known[1]
+        return offset > self._listed_end and offset > self._end()
 
     def _end(self) -> int:
+        """Return the log's end; ListOffsets answers too little on Tansu."""
         if self._fetched_end is None:
-            self._fetched_end = self._fetch_end()
-        return self._fetched_end
+            for _ in self._fetching():
+                known = self._consumer.get_watermark_offsets(self._place, cached=True)
+                if known is not None and known[1] >= 0:
+                    self._fetched_end = int(known[1])
+                    break
+        return self._listed_end if self._fetched_end is None else self._fetched_end
 
-    def _fetch_end(self) -> int:
-        """Return where reading ends as a fetch tells it: Tansu's ListOffsets answers too little."""
-        self._consumer.assign(
-            [TopicPartition(self._place.topic, self._place.partition, self._listed_end)]
-        )
+    def _readable_end(self) -> int:
+        """Return where reading ends now: at the log's end, or where a transaction is open."""
+        for message in self._fetching():
+            error = None if message is None else message.error()
+            if message and error is not None and error.code() == KafkaError._PARTITION_EOF:
+                return int(message.offset() or 0)
+        return self._listed_end
+
+    def _fetching(self) -> Iterator[Message | None]:
+        """Fetch from an offset that the log certainly has, as long as a broker may take."""
+        place = TopicPartition(self._place.topic, self._place.partition, self._listed_end)
+        self._consumer.assign([place])
         deadline_s = monotonic() + METADATA_TIMEOUT_S
         while monotonic() < deadline_s:
-            for message in self._consumer.consume(1000, 0.05):
-                error = message.error()
-                if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                    return int(message.offset() or 0)
-        return int(self._listed_end)
+            yield self._consumer.poll(0.05)
 
     def _warn_of_replay(self, snapshot_offset: int, committed: int | None) -> None:
         if committed is not None and snapshot_offset < committed:
