@@ -1,4 +1,4 @@
-"""One prepared run: context, dataflow, recovery store, observers; everything it holds to release."""
+"""One prepared run: context, dataflow, recovery store, observers; all that it has to release."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from bytewax.dataflow import Dataflow
 

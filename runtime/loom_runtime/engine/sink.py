@@ -47,9 +47,10 @@ class PartitionSink(StatefulSinkPartition[Parcel, bytes | None]):
         for port, offsets, outputs in self._pending:
             undelivered = self._writer.claim(port, outputs)
             fate = Fate.WRITTEN if self._ports[port].error_kind is None else Fate.ERRORED
+            delivered = offsets
             if undelivered:
-                offsets = self._dead_letter(offsets, outputs, undelivered)
-            self._ledger.delivered(offsets, fate)
+                delivered = self._dead_letter(offsets, outputs, undelivered)
+            self._ledger.delivered(delivered, fate)
         self._pending.clear()
         self._ledger.close_epoch()
         return self._ledger.save() if self._persistent else None
@@ -84,7 +85,12 @@ class PartitionedSink(FixedPartitionedSink[Parcel, bytes | None]):
         """Return the part's index among the parts of all processes, which Bytewax sorts."""
         return self._context.part_index[item_key]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> PartitionSink:
+    def build_part(
+        self,
+        step_id: str,  # noqa: ARG002 - there is one sink
+        for_part: str,
+        resume_state: bytes | None,
+    ) -> PartitionSink:
         """Make one part."""
         return PartitionSink(self._context, self._context.ledgers[for_part], resume_state)
 

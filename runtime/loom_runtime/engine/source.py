@@ -147,7 +147,10 @@ class PartitionedSource(FixedPartitionedSource[Item, bytes]):
         return self._context.partition_keys
 
     def build_part(
-        self, step_id: str, for_part: str, resume_state: bytes | None
+        self,
+        step_id: str,  # noqa: ARG002 - there is one source
+        for_part: str,
+        resume_state: bytes | None,
     ) -> PartitionSource:
         """Open one partition."""
         topic, _, partition = for_part.rpartition(":")
