@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from loom_runtime.compiler.plan import CompiledNode
 from loom_runtime.errors import DomainError, ErrorEnvelope, ErrorKind, message_for_envelope
 from loom_runtime.execution.outcome import Messages, Offsets, Outcome
+from loom_runtime.execution.reasons import reason_of
 from loom_runtime.execution.statistics import NodeStatistics
 from loom_runtime.execution.user_traceback import user_traceback
 from loom_runtime.message import Message
 from loom_runtime.model import message_type_of
-from loom_runtime.wire.error_text import cut_text, problem_text, reason_text
 from loom_runtime.wire.headers import attempt_number
 
 CAUGHT = (Exception, SystemExit)
 """What a node's boundary turns into an envelope; a step that calls ``sys.exit`` ends one record."""
 
 FailureListener = Callable[[ErrorEnvelope[Any], Message[Any] | None, CompiledNode | None], None]
-
-REASON_LIMIT_CHARS = 10_000
-"""Longest reason. An exception's text may hold a whole response body; an envelope that grows too
-large loses its payload first, and the payload is what a redrive needs."""
 
 
 class ErrorBoundary:
@@ -66,7 +62,7 @@ class ErrorBoundary:
         self._statistics.errors[kind.value] += 1
         envelope: ErrorEnvelope[Any] = ErrorEnvelope(
             kind=kind,
-            reason=_reason(error),
+            reason=reason_of(error),
             payload_type=message_type_of(type(message.payload)),
             original_message=message_for_envelope(message),
             flow=self._flow,
@@ -106,27 +102,8 @@ def _is_business(error: BaseException) -> bool:
     return isinstance(error, DomainError)
 
 
-def _reason(error: BaseException) -> str:
-    """Return the text of *error*, its notes and what a group holds."""
-    text = str(error) if isinstance(error, RecursionError) else reason_text(error)
-    notes = getattr(error, "__notes__", None)
-    if isinstance(notes, list | tuple):
-        text = "\n".join([text, *(note for note in notes if isinstance(note, str))])
-    if isinstance(error, BaseExceptionGroup):
-        text += ": " + "; ".join(map(problem_text, _leaves(error)))
-    return cut_text(text, REASON_LIMIT_CHARS)
-
-
 def _attempt(message: Message[Any]) -> int:
     try:
         return attempt_number(message.meta.headers)
     except (AttributeError, TypeError, ValueError):  # a step may put anything into headers
         return 1
-
-
-def _leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
-    for each in group.exceptions:
-        if isinstance(each, BaseExceptionGroup):
-            yield from _leaves(each)
-        else:
-            yield each

@@ -17,12 +17,12 @@ from loom_runtime.async_bridge import AsyncBridge
 from loom_runtime.compiler.plan import CompiledNode
 from loom_runtime.execution.boundary import CAUGHT, ErrorBoundary
 from loom_runtime.execution.outcome import Messages, Offsets, Outcome, Pair
+from loom_runtime.execution.reasons import problem_of
 from loom_runtime.execution.shared_contexts import SharedContexts
 from loom_runtime.execution.stages import EMPTY, Dependencies, Stage, run_path
 from loom_runtime.execution.statistics import NodeStatistics
 from loom_runtime.failures import ResourceError
 from loom_runtime.flow.scopes import ResourceScope
-from loom_runtime.wire.error_text import problem_text
 
 
 class DependencyScope(ABC):
@@ -101,7 +101,7 @@ class DependencyScope(ABC):
         node = self._node
         place = f" ({node.location})" if node.location else ""
         return ResourceError(
-            f"a dependency of {node.name} could not be opened: {problem_text(error)}",
+            f"a dependency of {node.name} could not be opened: {problem_of(error)}",
             where=f"{node.name}{place}: "
             + ", ".join([*self._declaration.contexts, *self._declaration.factories]),
             what_next="make the dependency reachable, or open it per batch "
@@ -158,7 +158,7 @@ class AsyncScope(DependencyScope):
             place = f" ({node.location})" if node.location else ""
             raise ResourceError(
                 f"the dependency {name} of {node.name} ended while the flow ran"
-                + (f": {problem_text(error)}" if error is not None else ""),
+                + (f": {problem_of(error)}" if error is not None else ""),
                 where=f"{node.name}{place}",
                 what_next="look at what it runs in the background: a task that fails in a task "
                 "group ends the context round it",
