@@ -7,7 +7,7 @@ Bytewax's do not see each other's locks.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -174,6 +174,38 @@ class PartFile:
             return self._connection.execute(
                 "DELETE FROM snaps WHERE snap_epoch >= ?", (epoch,)
             ).rowcount
+
+    def remap(
+        self,
+        moved: Mapping[str, str],
+        dropped: Iterable[str],
+        dropped_keys: Mapping[str, Iterable[str]],
+    ) -> None:
+        """Give rows to other steps and delete rows, all or nothing; once more does no harm.
+
+        Args:
+            moved: New step id by old step id; no id is both.
+            dropped: Ids of steps whose rows are deleted.
+            dropped_keys: Beginnings of keys whose rows are deleted, by step id; done first.
+        """
+        with self._explained():
+            execute = self._connection.execute
+            execute("BEGIN IMMEDIATE")
+            try:
+                for step_id, beginnings in dropped_keys.items():
+                    for beginning in beginnings:
+                        execute(
+                            "DELETE FROM snaps WHERE step_id = ? AND substr(state_key, 1, ?) = ?",
+                            (step_id, len(beginning), beginning),
+                        )
+                for step_id in dropped:
+                    execute("DELETE FROM snaps WHERE step_id = ?", (step_id,))
+                for old, new in moved.items():
+                    execute("UPDATE snaps SET step_id = ? WHERE step_id = ?", (new, old))
+            except BaseException:
+                execute("ROLLBACK")
+                raise
+            execute("COMMIT")
 
     def steps(self) -> set[str]:
         """Return the ids of the steps that have rows here."""

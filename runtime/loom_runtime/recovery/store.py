@@ -32,6 +32,7 @@ from loom_runtime.recovery.parts import (
     part_files,
     resume_epoch,
 )
+from loom_runtime.recovery.remapping import finish_remapping
 
 WAIT_S: Final = 30.0
 """How long a process waits for others that prepare the store or are about to end, seconds."""
@@ -136,6 +137,7 @@ def _prepare(
     partitions: int,
     initialise: Callable[[Path, int], None],
 ) -> StoreReport:
+    finish_remapping(db_dir)
     stored = load_identity(db_dir)
     paths = part_files(db_dir)
     if (stored is None and not paths) or (stored is not None and stored.stage is not _READY):
