@@ -126,6 +126,6 @@ def load(command: Load) -> tuple[Loaded | LoadFailed, RunnableFlow | None]:
         replaced_brokers=replaced,
         has_feed=callable(getattr(module, FEED_NAME, None)),
         identity=identity_of(plan),
-        keeps_store=runnable is not None and runnable.runner.runtime.recovery is not None,
+        store=None if runnable is None else runnable.configured_store,
     )
     return loaded, runnable

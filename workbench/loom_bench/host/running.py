@@ -88,6 +88,12 @@ class RunnableFlow:
         content = self._path.read_bytes()
         self.runner.revision = hashlib.sha256(content).hexdigest()[:_REVISION_CHARACTERS]
 
+    @property
+    def configured_store(self) -> str | None:
+        """Folder of the recovery store that the configuration names; ``None`` for none."""
+        recovery = self.runner.runtime.recovery
+        return None if recovery is None else str(Path(recovery.db_dir).absolute())
+
     @staticmethod
     def warm_up() -> None:
         """Import the engine, which takes a moment, before it is needed."""

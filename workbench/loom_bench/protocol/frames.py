@@ -188,7 +188,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
         replaced_brokers: Addresses in them that Load's took the place of.
         has_feed: Whether the module defines ``bench_feed()``.
         identity: What the plan demands of a recovery store.
-        keeps_store: Whether the configuration names a recovery store.
+        store: Folder of the recovery store that the configuration names; ``None`` for none.
     """
 
     plan: PlanDocument
@@ -198,7 +198,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
     has_feed: bool
     replaced_brokers: tuple[str, ...] = ()
     identity: StoreIdentity | None = None
-    keeps_store: bool = False
+    store: str | None = None
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
