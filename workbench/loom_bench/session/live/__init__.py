@@ -1,0 +1,1 @@
+"""A live session: a flow that runs, is watched, fed, edited and reloaded."""

@@ -1,0 +1,155 @@
+"""The broker of a live session: opened in the background, exchanged, missed when it dies."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from loom_bench.broker.contract import Broker, BrokerError
+from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.session.broker_side import broker_death, broker_failure
+from loom_bench.session.live.board import Board
+from loom_bench.session.live.hosts import Post
+from loom_bench.session.topics import topics_of
+from loom_bench.session.value import BrokerView
+from loom_runtime.compiler.document_parts import PlanDocument
+
+OpenBroker = Callable[[str], Broker]
+
+
+class BrokerLife:
+    """Owns the broker.
+
+    Attributes:
+        choice: What was chosen last.
+        current: The broker that serves the flow.
+
+    Args:
+        choice: What the user chose.
+        open_broker: Opens it; raises BrokerError.
+        post: Has something done on the session's thread.
+        board: Where it is shown.
+    """
+
+    def __init__(self, choice: str, open_broker: OpenBroker, post: Post, board: Board) -> None:
+        self.choice = choice
+        self.current: Broker | None = None
+        self._open_broker = open_broker
+        self._post = post
+        self._board = board
+        self._created: dict[str, int] = {}
+        self._threads: list[threading.Thread] = []
+        self._unclaimed: list[Broker] = []
+        self._claiming = threading.Lock()
+
+    @property
+    def state(self) -> str:
+        """``starting``, ``ready``, ``failed`` or ``dead``."""
+        return self._board.broker.state
+
+    def open(self, choice: str, then: Callable[[Broker | Diagnosis], None]) -> None:
+        """Open a broker in the background; *then* is called on the session's thread."""
+        if self.current is None:
+            self._board.broker = BrokerView(kind="", reason=f"--broker {choice}", state="starting")
+        self._in_background("open-broker", partial(self._open, choice, then))
+
+    def adopt(self, broker: Broker, choice: str) -> None:
+        """Use *broker* from now on; the one before is stopped."""
+        with self._claiming:
+            if broker in self._unclaimed:
+                self._unclaimed.remove(broker)
+        self.leave()
+        self.current, self.choice = broker, choice
+        self._board.broker = BrokerView(
+            kind=broker.kind,
+            bootstrap=broker.bootstrap,
+            reason=broker.reason,
+            state="ready",
+            owned=broker.owned,
+            limits=broker.limits,
+            memory_bytes=broker.memory_bytes(),
+        )
+
+    def failed(self, problem: Diagnosis) -> None:
+        """Show that no broker could be had."""
+        self._board.change_broker(state="failed", problem=problem)
+
+    def leave(self) -> None:
+        """Stop the broker that is used now."""
+        broker, self.current, self._created = self.current, None, {}
+        if broker is not None:
+            self._in_background("stop-broker", broker.stop)
+
+    def check(self) -> Diagnosis | None:
+        """Look after the broker; once a second. Return why it is gone when it has died."""
+        broker = self.current
+        if broker is None:
+            return None
+        if broker.alive():
+            self._board.change_broker(memory_bytes=broker.memory_bytes())
+            return None
+        problem = broker_death(broker)
+        self.leave()
+        self._board.change_broker(state="dead", problem=problem, memory_bytes=None)
+        return problem
+
+    def make_topics(self, plan: PlanDocument, then: Callable[[Diagnosis | None], None]) -> None:
+        """Create what *plan* needs on a broker of ours; at once when all is there.
+
+        *then* is called on the session's thread with what went wrong.
+        """
+        broker = self.current
+        needed = {} if broker is None or not broker.owned else topics_of(plan)
+        missing = {topic: count for topic, count in needed.items() if topic not in self._created}
+        if broker is None or not missing:
+            then(None)
+            return
+        self._in_background("make-topics", partial(self._make_topics, broker, missing, then))
+
+    def close(self) -> None:
+        """Stop every broker that was opened; returns when they have ended."""
+        self.leave()
+        for thread in self._threads:
+            thread.join()
+        with self._claiming:
+            for broker in self._unclaimed:
+                broker.stop()
+            self._unclaimed = []
+
+    def _open(self, choice: str, then: Callable[[Broker | Diagnosis], None]) -> None:
+        try:
+            broker = self._open_broker(choice)
+        except BrokerError as error:
+            self._post(partial(then, broker_failure(error)))
+        else:
+            with self._claiming:
+                self._unclaimed.append(broker)
+            self._post(partial(then, broker))
+
+    def _make_topics(
+        self, broker: Broker, missing: dict[str, int], then: Callable[[Diagnosis | None], None]
+    ) -> None:
+        problem: Diagnosis | None = None
+        try:
+            broker.create_topics(missing)
+        except BrokerError as error:
+            problem = broker_failure(error)
+        self._post(partial(self._made_topics, broker, missing, problem, then))
+
+    def _made_topics(
+        self,
+        broker: Broker,
+        missing: dict[str, int],
+        problem: Diagnosis | None,
+        then: Callable[[Diagnosis | None], None],
+    ) -> None:
+        if problem is None and broker is self.current:
+            self._created.update(missing)
+        then(problem)
+
+    def _in_background(self, name: str, work: Callable[[], None]) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()

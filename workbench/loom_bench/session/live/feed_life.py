@@ -1,0 +1,128 @@
+"""The feed of a live session: made by ``bench_feed()`` in a host of its own, or by hand."""
+
+from __future__ import annotations
+
+from loom_bench.broker.contract import Broker
+from loom_bench.protocol.frames import (
+    Feed,
+    FeedFinished,
+    FeedProgress,
+    Loaded,
+    SetRate,
+)
+from loom_bench.protocol.steering import RecordWritten, WriteRecord
+from loom_bench.session.host_process import HostEnded, HostNews
+from loom_bench.session.live.board import Board
+from loom_bench.session.live.hosts import Hosts, LiveHost
+
+
+class FeedLife:
+    """Owns the hosts that feed.
+
+    Args:
+        rate_per_s: Records per second; ``None`` for as fast as it goes, 0 for none.
+        hosts: Starts hosts.
+        board: Where it is shown.
+    """
+
+    def __init__(self, rate_per_s: float | None, hosts: Hosts, board: Board) -> None:
+        self._rate_per_s = rate_per_s
+        self._hosts = hosts
+        self._board = board
+        self._generator: LiveHost | None = None
+        self._writer: LiveHost | None = None
+        self._bootstrap = ""
+
+    def ensure(self, target: str, loaded: Loaded, broker: Broker) -> None:
+        """Feed the flow if its module has a feed, the broker is ours, and it was not fed yet or
+        its feed failed. A feed that runs goes on over reloads."""
+        available = loaded.has_feed and broker.owned
+        self._board.change_feed(available=available, rate_per_s=self._rate_per_s)
+        self._drop_writer()  # it has the module as it was
+        began = self._bootstrap == broker.bootstrap
+        if not available or (began and self._board.feed.problem is None):
+            return
+        self._drop_generator()
+        self._bootstrap = broker.bootstrap
+        self._board.change_feed(running=True, delivered=0, problem=None)
+        self._generator = self._hosts.spawn()
+        self._generator.on_news = self._take
+        self._generator.send(
+            Feed(
+                target=target,
+                bootstrap=broker.bootstrap,
+                topic=loaded.plan.source.topics[0],
+                format=loaded.plan.source.format,
+                rate_per_s=self._rate_per_s,
+            )
+        )
+
+    def set_rate(self, rate_per_s: float | None) -> None:
+        """Change the rate."""
+        self._rate_per_s = rate_per_s
+        self._board.change_feed(rate_per_s=rate_per_s)
+        if self._generator is not None:
+            self._generator.send(SetRate(rate_per_s))
+
+    def write(
+        self, target: str, loaded: Loaded | None, broker: Broker | None, key: str | None, value: str
+    ) -> None:
+        """Write one record by hand."""
+        if loaded is None or broker is None or not broker.owned:
+            why = (
+                "nothing is loaded" if loaded is None else "the bench writes to its own broker only"
+            )
+            self._board.notice(f"the record was not written: {why}", "warning")
+            return
+        if self._writer is None:
+            self._writer = self._hosts.spawn()
+            self._writer.on_news = self._take_written
+        self._writer.send(
+            WriteRecord(
+                target=target,
+                bootstrap=broker.bootstrap,
+                topic=loaded.plan.source.topics[0],
+                format=loaded.plan.source.format,
+                key=key,
+                value=value,
+            )
+        )
+
+    def end(self) -> None:
+        """Feed no more; the next :meth:`ensure` begins anew."""
+        self._drop_generator()
+        self._drop_writer()
+        self._bootstrap = ""
+        self._board.change_feed(running=False)
+
+    def _take(self, host: LiveHost, news: HostNews) -> None:
+        if isinstance(news, FeedProgress):
+            self._board.change_feed(delivered=news.delivered)
+        elif isinstance(news, FeedFinished):
+            self._board.change_feed(delivered=news.delivered, running=False, problem=news.failure)
+            self._drop_generator()
+        elif isinstance(news, HostEnded):
+            problem = host.ending(self._board.target, news)
+            self._board.change_feed(running=False, problem=problem)
+            self._drop_generator()
+
+    def _take_written(self, host: LiveHost, news: HostNews) -> None:
+        if isinstance(news, RecordWritten):
+            if news.problem is None:
+                self._board.notice("the record was written")
+            else:
+                self._board.notice(f"the record was not written: {news.problem.message}", "error")
+        elif isinstance(news, HostEnded):
+            problem = host.ending(self._board.target, news)
+            self._board.notice(f"the record was not written: {problem.message}", "error")
+            self._drop_writer()
+
+    def _drop_generator(self) -> None:
+        if self._generator is not None:
+            self._hosts.retire(self._generator)
+            self._generator = None
+
+    def _drop_writer(self) -> None:
+        if self._writer is not None:
+            self._hosts.retire(self._writer)
+            self._writer = None

@@ -1,0 +1,140 @@
+"""The host processes of a live session: one that runs, one that loads, one that is kept warm."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.frames import BenchFrame, Loaded
+from loom_bench.session.endings import ended
+from loom_bench.session.host_process import HostEnded, HostNews, HostProcess, OutputLine
+from loom_bench.session.live.rings import LogRing
+
+_LAST_LINES = 20
+
+Post = Callable[[Callable[[], None]], None]
+"""Has something done on the session's thread."""
+
+
+class LiveHost:
+    """A host and what the session knows of it.
+
+    Attributes:
+        revision: Number of the revision that it was given; 0 for none yet.
+        loaded: What it has loaded.
+        loaded_for: Address of the broker that it was loaded for; ``None`` for none.
+        on_news: Called on the session's thread with what it tells, printed lines apart.
+
+    Raises:
+        OSError: When it could not be started.
+    """
+
+    def __init__(self, post: Post, logs: LogRing) -> None:
+        self.revision = 0
+        self.loaded: Loaded | None = None
+        self.loaded_for: str | None = None
+        self.on_news: Callable[[LiveHost, HostNews], None] = _ignore
+        self._post = post
+        self._logs = logs
+        self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._process = HostProcess(self._take)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether its process has ended."""
+        return self._process.ended
+
+    def send(self, command: BenchFrame) -> None:
+        """Send a command."""
+        self._process.send(command)
+
+    def kill(self) -> None:
+        """End it now; blocks until it has ended."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End it and release what was held for it; blocks."""
+        self._process.close()
+
+    def stack_dump(self) -> str:
+        """Return the stacks that it dumped when it hung or crashed."""
+        return self._process.stack_dump()
+
+    def ending(self, target: str, news: HostEnded) -> Diagnosis:
+        """Return what its end means."""
+        return ended(target, news, self.stack_dump(), list(self._last_lines))
+
+    def _take(self, news: HostNews) -> None:
+        """Take news on a thread of the process's; printed lines may be a flood, so they stay."""
+        if isinstance(news, OutputLine):
+            self._logs.add(self.revision, news.stream, news.text)
+            if news.stream == "stderr":
+                self._last_lines.append(news.text)
+        else:
+            self._post(partial(self._tell, news))
+
+    def _tell(self, news: HostNews) -> None:
+        self.on_news(self, news)
+
+
+class Hosts:
+    """Starts hosts and makes sure that each is ended.
+
+    Args:
+        post: Has something done on the session's thread.
+        logs: Where printed lines go.
+    """
+
+    def __init__(self, post: Post, logs: LogRing) -> None:
+        self._post = post
+        self._logs = logs
+        self._open: set[LiveHost] = set()
+        self._closing: dict[LiveHost, threading.Thread] = {}
+
+    def spawn(self) -> LiveHost:
+        """Start one.
+
+        Raises:
+            OSError: When it could not be started.
+        """
+        host = LiveHost(self._post, self._logs)
+        self._open.add(host)
+        return host
+
+    def retire(self, host: LiveHost) -> None:
+        """End *host* in the background; nothing that it tells matters any more."""
+        host.on_news = _ignore
+        if host not in self._open:
+            return
+        self._open.discard(host)
+        thread = threading.Thread(
+            target=self._close, args=(host,), name=f"close-host-{host.pid}", daemon=True
+        )
+        self._closing[host] = thread
+        thread.start()
+
+    def close(self) -> None:
+        """End all of them; returns when they have ended."""
+        for host in list(self._open):
+            self.retire(host)
+        for thread in list(self._closing.values()):
+            thread.join()
+
+    def _close(self, host: LiveHost) -> None:
+        host.close()
+        self._post(partial(self._forget, host))
+
+    def _forget(self, host: LiveHost) -> None:
+        self._closing.pop(host, None)
+
+
+def _ignore(_host: LiveHost, _news: HostNews) -> None:
+    """Leave news alone."""

@@ -1,0 +1,104 @@
+"""The next revision: loaded in a warm host while the one before runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.frames import Load, Loaded, LoadFailed
+from loom_bench.protocol.steering import WarmUp
+from loom_bench.session.asking import GRACE_S
+from loom_bench.session.endings import hung
+from loom_bench.session.host_process import HostEnded, HostNews
+from loom_bench.session.live.hosts import Hosts, LiveHost
+
+OnLoaded = Callable[[LiveHost, Loaded], None]
+OnRefused = Callable[[int, tuple[Diagnosis, ...], "LoadFailed | None"], None]
+
+
+class LoadSide:
+    """Owns the host that loads, and the standby: Python, the runtime and the engine imported, idle.
+
+    Args:
+        hosts: Starts and ends hosts.
+        on_loaded: Called when a revision is loaded.
+        on_refused: Called with a revision's number and what is wrong with it, and what the host
+            said when it said anything.
+    """
+
+    def __init__(self, hosts: Hosts, on_loaded: OnLoaded, on_refused: OnRefused) -> None:
+        self._hosts = hosts
+        self._on_loaded = on_loaded
+        self._on_refused = on_refused
+        self._standby: LiveHost | None = None
+        self._candidate: LiveHost | None = None
+        self._target = ""
+        self._time_limit_ms = 0
+        self._deadline_s: float | None = None
+
+    @property
+    def candidate(self) -> LiveHost | None:
+        """The host that loads or has loaded the next revision."""
+        return self._candidate
+
+    def keep_warm(self) -> None:
+        """Have a standby."""
+        if self._standby is None or self._standby.ended:
+            self._standby = self._hosts.spawn()
+            self._standby.send(WarmUp())
+
+    def load(self, revision: int, command: Load) -> None:
+        """Load a revision; what was loading is given up.
+
+        Raises:
+            OSError: When no process can be started.
+        """
+        self.drop()
+        self.keep_warm()
+        host, self._standby = self._standby, None
+        assert host is not None  # noqa: S101 - kept warm
+        host.revision, host.loaded_for = revision, command.bootstrap
+        host.on_news = self._take
+        self._candidate, self._target = host, command.target
+        self._time_limit_ms = command.time_limit_ms
+        self._deadline_s = time.monotonic() + command.time_limit_ms / 1000 + GRACE_S
+        host.send(command)
+
+    def take_over(self) -> LiveHost | None:
+        """Hand the loaded host over to whoever runs it."""
+        host, self._candidate = self._candidate, None
+        return host
+
+    def drop(self) -> None:
+        """Give up what is loading or waits."""
+        if self._candidate is not None:
+            self._hosts.retire(self._candidate)
+            self._candidate = None
+        self._deadline_s = None
+
+    def tick(self) -> None:
+        """Give up on a module that hangs; once a second at least."""
+        if self._deadline_s is None or time.monotonic() < self._deadline_s:
+            return
+        host = self._candidate
+        if host is not None:
+            self._refuse(host, (hung(self._target, self._time_limit_ms, host.stack_dump()),))
+
+    def _take(self, host: LiveHost, news: HostNews) -> None:
+        if host is not self._candidate:
+            return
+        if isinstance(news, Loaded):
+            self._deadline_s = None
+            host.loaded = news
+            self._on_loaded(host, news)
+        elif isinstance(news, LoadFailed):
+            self._refuse(host, news.diagnoses, news)
+        elif isinstance(news, HostEnded):
+            self._refuse(host, (host.ending(self._target, news),))
+
+    def _refuse(
+        self, host: LiveHost, diagnoses: tuple[Diagnosis, ...], said: LoadFailed | None = None
+    ) -> None:
+        self.drop()
+        self._on_refused(host.revision, diagnoses, said)

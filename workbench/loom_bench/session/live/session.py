@@ -1,0 +1,207 @@
+"""The live session: commands from any thread, one thread that does them, one value to look at."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Final, Self
+
+from loom_bench.broker.choice import open_broker
+from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.frames import LOAD_TIME_LIMIT_MS, Drain, Finish
+from loom_bench.session.live.director import Director
+from loom_bench.session.live.options import LiveOptions
+from loom_bench.session.value import Phase, SessionValue
+from loom_runtime.recovery.remapping import Remapping
+
+PUBLISH_INTERVAL_S: Final = 0.1
+"""Least time between two values: a screen draws no oftener."""
+
+_TICK_S: Final = 1.0
+
+Act = Callable[[], None]
+
+
+class LiveSession:
+    """A flow that runs, is watched, fed, edited and reloaded. Implements SessionCommands.
+
+    Args:
+        options: What to open and how.
+    """
+
+    def __init__(self, options: LiveOptions) -> None:
+        self._inbox: SimpleQueue[Act | None] = SimpleQueue()
+        self._director = Director(options, self._inbox.put)
+        self._value = self._director.board.value()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="session", daemon=True)
+
+    @classmethod
+    def open(
+        cls,
+        target: str,
+        *,
+        broker: str = "embedded",
+        config_path: str | None = None,
+        feed_rate_per_s: float | None = None,
+        manual_reload: bool = False,
+        load_time_limit_ms: int = LOAD_TIME_LIMIT_MS,
+    ) -> Self:
+        """Open a flow; returns at once, and everything that happens shows in the value.
+
+        Args:
+            target: Path of the module, with ``:ATTRIBUTE`` when it has several flows.
+            broker: ``embedded``, or the address of a broker.
+            config_path: Configuration file; ``None`` looks for one beside the module.
+            feed_rate_per_s: Records per second of the feed; ``None`` for as fast as it goes, 0 for
+                none.
+            manual_reload: Whether a save waits for :meth:`reload`.
+            load_time_limit_ms: Longest time that importing and compiling may take.
+        """
+        session = cls(
+            LiveOptions(
+                target=target,
+                open_broker=open_broker,
+                broker=broker,
+                config_path=config_path,
+                feed_rate_per_s=feed_rate_per_s,
+                manual_reload=manual_reload,
+                load_time_limit_ms=load_time_limit_ms,
+            )
+        )
+        session._thread.start()
+        return session
+
+    def value(self) -> SessionValue:
+        """Return the newest value."""
+        return self._value
+
+    def pause(self) -> None:
+        """Stop reading; what was read is written and committed."""
+        self._inbox.put(self._director.run.pause)
+
+    def resume(self) -> None:
+        """Go on reading; starts the flow again when it had stopped."""
+        self._inbox.put(self._director.resume)
+
+    def drain(self) -> None:
+        """End the run at the next epoch barrier, everything committed."""
+        self._inbox.put(partial(self._director.stop, Drain()))
+
+    def finish(self) -> None:
+        """As drain, but hand on open batches and windows first."""
+        self._inbox.put(partial(self._director.stop, Finish()))
+
+    def restart(self) -> None:
+        """Load the code on disk, drain, and start it; opens a broker when there is none."""
+        self._inbox.put(self._director.start)
+
+    def kill(self) -> None:
+        """End the flow's process now; the epoch under way is repeated at the next start."""
+        self._inbox.put(self._director.kill)
+
+    def step_batch(self) -> None:
+        """While paused: read one batch of every partition, then pause again."""
+        self._inbox.put(self._director.run.step)
+
+    def reload(self) -> None:
+        """Load the module as it is on disk now, and run it."""
+        self._inbox.put(self._director.reload)
+
+    def set_manual_reload(self, manual: bool) -> None:
+        """Choose whether a save reloads by itself."""
+        self._inbox.put(partial(setattr, self._director.board, "manual_reload", manual))
+
+    def set_feed_rate(self, rate_per_s: float | None) -> None:
+        """Change the feed's rate; ``None`` for as fast as it goes; 0 pauses it."""
+        self._inbox.put(partial(self._director.set_feed_rate, rate_per_s))
+
+    def feed_record(self, key: str | None, value: str) -> None:
+        """Write one record by hand into the source topic, on a broker of our own."""
+        self._inbox.put(partial(self._director.feed_record, key, value))
+
+    def watch_samples(self, node: str | None) -> None:
+        """Choose the node whose inputs and outputs are sampled; ``None`` for none."""
+        self._inbox.put(partial(self._director.run.watch, node))
+
+    def decide(self, mapping: dict[str, str], empty: tuple[str, ...], *, keep_old: bool) -> None:
+        """Answer a state conflict.
+
+        Args:
+            mapping: Old state id to new state id.
+            empty: State ids that start empty.
+            keep_old: Keep the old revision running instead.
+        """
+        remapping = Remapping(renamed=dict(mapping), emptied=tuple(empty))
+        self._inbox.put(partial(self._director.decide, remapping, keep_old=keep_old))
+
+    def switch_broker(self, choice: str) -> None:
+        """Drain and go on with another broker."""
+        self._inbox.put(partial(self._director.switch_broker, choice))
+
+    def open_flow(self, target: str) -> None:
+        """Drain and open another flow."""
+        self._inbox.put(partial(self._director.open_flow, target))
+
+    def close(self) -> None:
+        """End everything that was started; returns when it has ended. May be called twice."""
+        self._inbox.put(None)
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        """Do what is posted, publish, look after things; on the session's own thread."""
+        director = self._director
+        try:
+            self._do(director.begin)
+            next_tick_s, next_value_s = time.monotonic() + _TICK_S, 0.0
+            while True:
+                now_s = time.monotonic()
+                if now_s >= next_tick_s:
+                    next_tick_s = now_s + _TICK_S
+                    self._do(director.tick)
+                if now_s >= next_value_s:
+                    next_value_s = now_s + PUBLISH_INTERVAL_S
+                    self._value = director.board.value()
+                try:
+                    act = self._inbox.get(timeout=max(0.0, next_value_s - time.monotonic()))
+                except Empty:
+                    continue
+                if act is None:
+                    return
+                self._do(act)
+        finally:
+            director.close()
+
+    def _do(self, act: Act) -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the session unseen
+            traceback.clear_frames(error.__traceback__)
+            board = self._director.board
+            board.run_diagnoses = (_our_fault(error),)
+            board.phase = Phase.FAILED
+            board.notice("the bench itself failed; restart the flow or the bench", "error")
+
+
+def _our_fault(error: Exception) -> Diagnosis:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return Diagnosis(
+        code="bench_failed",
+        message=f"the bench failed, and it is not your flow's fault: {type(error).__name__}: "
+        f"{error}",
+        component="the session",
+        file=last.filename,
+        line=last.lineno,
+        source=last.line,
+        hint="Please report it; restart goes on.",
+    )
