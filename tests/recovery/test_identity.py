@@ -16,13 +16,10 @@ from loom_runtime import (
     StatefulStep,
 )
 from loom_runtime.compiler.plan import NodeKind
-from loom_runtime.engine import dataflow
 from loom_runtime.recovery.difference import StoreDifference, difference
 from loom_runtime.recovery.errors import StoreDamagedError
 from loom_runtime.recovery.identity import (
     IDENTITY_FILE,
-    SINK_STEP,
-    SOURCE_STEP,
     IdentityFile,
     StoreIdentity,
     StoreStage,
@@ -87,10 +84,6 @@ def test_a_plan_demands_its_flow_topics_and_state() -> None:
     }
     assert identity.steps["Totals"].state_type.endswith("Total")
     assert difference(identity, identity_of(plan())) == []
-
-
-def test_it_names_the_steps_that_the_engine_names() -> None:
-    assert (SOURCE_STEP, SINK_STEP) == (dataflow.SOURCE_STEP, dataflow.SINK_STEP)
 
 
 def test_another_flow_is_refused() -> None:
