@@ -2,5 +2,6 @@
 
 pytest_plugins = [
     "tests.broker_fixtures",
+    "tests.delivery.places",
     "tests.kafka_fixtures",
 ]

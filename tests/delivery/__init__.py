@@ -1,0 +1,1 @@
+"""Behaviour of running flows, shown through real brokers and real processes."""

@@ -1,0 +1,98 @@
+"""Runs a flow on a thread of the test's own process, which is quicker than a child."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from loom_runtime import StreamFlow, StreamingRunner
+from loom_runtime.engine_control import RunControl
+from loom_runtime.errors import ErrorKind
+from loom_runtime.ledger import LedgerReport
+from loom_runtime.sinks import ErrorSink
+from tests.delivery.reports import TIMEOUT_S, Reports
+
+
+class Run:
+    """One run of a flow."""
+
+    def __init__(
+        self,
+        flow: StreamFlow[Any, Any],
+        config: Mapping[str, Any],
+        *,
+        until_idle_ms: int | None = None,
+        max_records: int | None = None,
+        error_sinks: Mapping[ErrorKind, ErrorSink] | None = None,
+    ) -> None:
+        self.runner = StreamingRunner.from_dict(flow, config)
+        self.runner.control.until_idle_ms = until_idle_ms
+        self.runner.control.max_records = max_records
+        self.reports = Reports()
+        self.runner.on_report(self.reports)
+        self._error_sinks = error_sinks
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def control(self) -> RunControl:
+        """Commands to it."""
+        return self.runner.control
+
+    @property
+    def last(self) -> LedgerReport:
+        """Its newest ledger."""
+        report = self.runner.last_report()
+        assert report is not None
+        return report
+
+    def wait(self) -> LedgerReport:
+        """Wait until it has ended well and return its last ledger.
+
+        Raises:
+            Exception: What ended it otherwise.
+        """
+        self._thread.join(TIMEOUT_S)
+        assert not self._thread.is_alive(), f"the run has not ended; {self.reports.all()[-1:]}"
+        if self._error is not None:
+            raise self._error
+        return self.last
+
+    def drain(self) -> LedgerReport:
+        """Drain it."""
+        self.control.drain()
+        return self.wait()
+
+    def finish(self) -> LedgerReport:
+        """Have it finish."""
+        self.control.finish()
+        return self.wait()
+
+    def _run(self) -> None:
+        try:
+            self.runner.run(error_sinks=self._error_sinks)
+        except Exception as error:  # noqa: BLE001 - raised again by wait
+            self._error = error
+        finally:
+            self.reports.end()
+
+
+@contextmanager
+def running(flow: StreamFlow[Any, Any], config: Mapping[str, Any], **options: Any) -> Iterator[Run]:
+    """Run a flow until the context is left."""
+    run = Run(flow, config, **options)
+    try:
+        yield run
+    finally:
+        run.control.drain()
+        run._thread.join(TIMEOUT_S)
+
+
+def run_to_end(flow: StreamFlow[Any, Any], config: Mapping[str, Any], **options: Any) -> Run:
+    """Run a flow until everything that is there was read and handed on."""
+    with running(flow, config, **{"until_idle_ms": 100, **options}) as run:
+        run.wait()
+    return run
