@@ -134,7 +134,10 @@ class _WithRegisteredSinks:
         return self._writer
 
     def close(self) -> None:
-        self.topics.close()
+        with ExitStack() as resources:
+            resources.callback(self.topics.close)
+            if "_writer" in vars(self):
+                self._writer.close()
 
     @cached_property
     def _writer(self) -> OutputWriter:
