@@ -87,12 +87,28 @@ def execute(
         ours = _cause(error)
         if isinstance(ours, RunError | KeyboardInterrupt):
             raise ours from None
+        if len(addresses or ()) > 1 and type(ours).__qualname__ == _PANIC:
+            raise _peer_lost(flow, ours) from error
         raise EngineError(
             problem_text(ours),
             where=f"flow {flow.flow_id}",
             what_next="the traceback above this error's cause says where; offsets are committed "
             "up to the last whole epoch, so the flow may be started again",
         ) from error
+
+
+_PANIC = "PanicException"
+"""What a panic of Bytewax's threads is in Python; its class cannot be imported."""
+
+
+def _peer_lost(flow: Dataflow, panic: BaseException) -> EngineError:
+    return EngineError(
+        "another process of the cluster has ended, or cannot be reached any more "
+        f"(Bytewax: {panic})",
+        where=f"flow {flow.flow_id}",
+        what_next="see why the other process ended, then start every process of the cluster again; "
+        "offsets are committed up to the last whole epoch",
+    )
 
 
 def _cause(error: BaseException) -> BaseException:
