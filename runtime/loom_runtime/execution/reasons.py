@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from loom_runtime.wire.error_text import clean_text, cut_text, problem_text, reason_text
+from loom_runtime.wire.error_text import clean_text, cut_text, own_text
 
 REASON_LIMIT_CHARS = 10_000
 """Longest reason. An exception's text may hold a whole response body; an envelope that grows too
@@ -14,12 +14,13 @@ large loses its payload first, and the payload is what a redrive needs."""
 
 def reason_of(error: BaseException) -> str:
     """Return the text of *error*, cut from the middle when it is long."""
-    text = str(error) if isinstance(error, RecursionError) else reason_text(error)
+    text = own_text(error)
     notes = getattr(error, "__notes__", None)
     if isinstance(notes, list | tuple):
         text = "\n".join([text, *(clean_text(note) for note in notes if isinstance(note, str))])
     if isinstance(error, BaseExceptionGroup):
-        text += ": " + "; ".join(map(problem_text, _leaves(error)))
+        leaves = (f"{type(leaf).__qualname__}: {own_text(leaf)}" for leaf in _leaves(error))
+        text += ": " + "; ".join(leaves)
     return cut_text(text, REASON_LIMIT_CHARS)
 
 

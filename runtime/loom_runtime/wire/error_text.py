@@ -13,12 +13,17 @@ SHOWN_VALUE_CHARS: Final = 2_000
 
 
 def reason_text(error: BaseException) -> str:
-    """Return the text of *error*, or its name when it has none."""
+    """Return what *error* says of a value that was decoded or encoded."""
     if isinstance(error, RecursionError):
         return "nested too deeply, or it contains itself"
+    return own_text(error)
+
+
+def own_text(error: BaseException) -> str:
+    """Return the text of *error*, or its name when it has none."""
     try:
         text = str(error)
-    except Exception as broken:  # noqa: BLE001 - the error may be the user's
+    except (Exception, SystemExit) as broken:  # noqa: BLE001 - the error may be the user's
         return f"{type(error).__qualname__} (its text could not be made: {type(broken).__name__})"
     return clean_text(text) or type(error).__qualname__
 
