@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from loom_runtime.engine.context import EngineContext
     from loom_runtime.engine.prepared import PreparedRun
+    from loom_runtime.execution.sampling import OutputSampler
 
 _log = structlog.get_logger(__name__)
 
@@ -44,11 +45,13 @@ class StreamingRunner:
     Attributes:
         control: Commands to the run: drain, finish, pause, limits.
         revision: Name of the flow's code version; stands in envelopes and snapshots.
+        output_sampler: Who counts and samples what runs write; ``None`` for nobody.
     """
 
     def __init__(self) -> None:
         self.control = RunControl()
         self.revision: str | None = None
+        self.output_sampler: OutputSampler | None = None
         self._flow: Flow | None = None
         self._plan: CompiledPlan | None = None
         self._config: ConfigContext | None = None
@@ -148,6 +151,7 @@ class StreamingRunner:
             revision=self.revision,
             listeners=list(self._report_listeners),
         )
+        self._prepared.context.output_sampler = self.output_sampler
         return self._prepared.dataflow
 
     def run(

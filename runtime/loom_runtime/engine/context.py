@@ -12,6 +12,7 @@ from loom_runtime.compiler.plan import NodePath
 from loom_runtime.engine_control import RunControl
 from loom_runtime.execution.keyed import KeyedStep
 from loom_runtime.execution.layout import Exchange, Layout
+from loom_runtime.execution.sampling import OutputSampler, Sampler
 from loom_runtime.execution.segments import ExchangeSegment, SourceSegment
 from loom_runtime.execution.statistics import NodeStatistics, merged
 from loom_runtime.execution.travel import partition_key
@@ -34,6 +35,7 @@ class EngineContext:
         persistent: Whether state goes to a recovery store.
         revision: Revision of the flow's code.
         listeners: Called with the ledger at the end of every epoch.
+        output_sampler: Who counts and samples what is written; ``None`` for nobody.
     """
 
     layout: Layout
@@ -43,6 +45,7 @@ class EngineContext:
     persistent: bool
     revision: str | None = None
     listeners: list[ReportListener] = field(default_factory=list)
+    output_sampler: OutputSampler | None = None
     workers: list[Worker] = field(default_factory=list)
     ledgers: dict[str, PartitionLedger] = field(default_factory=dict)
     _local: local = field(default_factory=local)
@@ -142,6 +145,15 @@ class EngineContext:
             path: merged(w.statistics[path] for w in workers if path in w.statistics)
             for path in sorted(paths)
         }
+
+    def sample(self, path: NodePath, sampler: Sampler | None) -> None:
+        """Have *sampler* see what the node at *path* takes and gives, on every worker there is
+        now."""
+        with self._lock:
+            workers = list(self.workers)
+        for worker in workers:
+            if path in worker.statistics:
+                worker.statistics[path].sampler = sampler
 
     def close(self) -> None:
         """Close the workers' dependencies and the transport."""

@@ -33,11 +33,20 @@ class KeyLogic(StatefulBatchLogic[Keyed, Stepped, bytes]):
 
     def on_batch(self, values: list[Keyed]) -> tuple[list[Stepped], bool]:
         """Run the step for each record, in order."""
+        sampler = self._step.statistics.sampler
+        taking = None
+        if sampler is not None:
+            taking = sampler.taken([each[1] for each in values], [each[2] for each in values])
         started = perf_counter()
         take = self._state.take
         results = [take(partition, offset, message) for partition, offset, message in values]
         outputs = sum(len(result.outputs) for result in results)
         self._step.statistics.ran(len(values), outputs, perf_counter() - started)
+        if taking is not None:
+            taking.give(
+                [result.offset for result in results for _ in result.outputs],
+                [message for result in results for message in result.outputs],
+            )
         return results, self._state.discarded
 
     def on_eof(self) -> tuple[list[Stepped], bool]:
@@ -76,6 +85,7 @@ class CollectLogic(StatefulBatchLogic[Batch | Flush, Collected, "bytes | None"])
                 self._collector = collector(item.partition, self._declaration)
             held = self._collector
             if isinstance(item, Batch):
+                self._sample(item)
                 results.append(
                     self._timed(
                         len(item.offsets),
@@ -109,6 +119,13 @@ class CollectLogic(StatefulBatchLogic[Batch | Flush, Collected, "bytes | None"])
         if not self._persistent or self._collector is None:
             return None
         return self._collector.save()
+
+    def _sample(self, item: Batch) -> None:
+        """Put down what comes in; what goes out is the same, later."""
+        sampler = self._statistics.sampler
+        taking = None if sampler is None else sampler.taken(item.offsets, item.messages)
+        if taking is not None:
+            taking.give((), ())
 
     def _timed(self, records_in: int, action: Callable[[], Collected]) -> Collected:
         started = perf_counter()

@@ -25,6 +25,7 @@ class PartitionSink(StatefulSinkPartition[Parcel, bytes | None]):
     def __init__(
         self, context: EngineContext, ledger: PartitionLedger, resume_state: bytes | None
     ) -> None:
+        self._context = context
         self._persistent = context.persistent
         self._ports = context.layout.ports
         self._writer = context.transport.writer()
@@ -35,10 +36,13 @@ class PartitionSink(StatefulSinkPartition[Parcel, bytes | None]):
 
     def write_batch(self, items: list[Parcel]) -> None:
         """Hand outputs to the writer; they count when the epoch's flush has delivered them."""
+        sampler = self._context.output_sampler
         for parcel in items:
             self._ledger.apply(parcel.receipt)
             for write in parcel.writes:
                 self._writer.write(write[0], write[2])
+                if sampler is not None:
+                    sampler.wrote(write[0], write[2])
                 self._pending.append(write)
 
     def snapshot(self) -> bytes | None:

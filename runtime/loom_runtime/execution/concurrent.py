@@ -88,6 +88,8 @@ class AsyncStep(AsyncNode):
 
     async def step(self, message: Message[Any], arrivals: list[Arrival]) -> list[Message[Any]]:
         """Call the step."""
+        sampler = self.statistics.sampler
+        taking = None if sampler is None else sampler.taken((0,), (message,))
         started = perf_counter()
         values: list[Message[Any]] = []
         try:
@@ -110,6 +112,8 @@ class AsyncStep(AsyncNode):
                 arrivals.append((FILTERED, message))
                 self.statistics.filtered += 1
         self.statistics.ran(1, len(values), perf_counter() - started)
+        if taking is not None:
+            taking.give((0,) * len(values), values)
         return values
 
     async def _values(self, message: Message[Any]) -> list[Message[Any]]:

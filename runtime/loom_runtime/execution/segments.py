@@ -142,6 +142,11 @@ class SourceSegment(Segment):
                 if listener is not None:
                     listener(failure.envelope, None, None)
         self._statistics.ran(consumed, len(offsets), perf_counter() - started)
+        sampler = self._statistics.sampler
+        if sampler is not None and isinstance(item, SourceBatch):
+            taking = sampler.taken_raw(item.records)
+            if taking is not None:
+                taking.give(offsets, messages)
         run_path(self._path, offsets, messages, out)
         key = partition_key(item.topic, item.partition)
         yield from self._send(key, out, Receipt(consumed=consumed), None)

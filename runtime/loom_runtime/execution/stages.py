@@ -41,9 +41,13 @@ class Stage(ABC):
 
     def run(self, offsets: Offsets, messages: Messages, out: Outcome) -> Pair:
         """Run, time and count the node over a batch that is not empty."""
+        sampler = self.statistics.sampler
+        taking = None if sampler is None else sampler.taken(offsets, messages)
         started = perf_counter()
         result = self.process(offsets, messages, out)
         self.statistics.ran(len(offsets), len(result[0]), perf_counter() - started)
+        if taking is not None:
+            taking.give(*result)
         return result
 
 

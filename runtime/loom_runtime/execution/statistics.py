@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from loom_runtime.execution.sampling import Sampler
 from loom_runtime.observability.histogram import LatencyHistogram
 
 
@@ -19,9 +20,19 @@ class NodeStatistics:
         held: Records held now.
         errors: Failures by error kind.
         latency: Seconds a record, one observation of the mean a batch, weighted by its records.
+        sampler: Who samples the node's records; ``None`` for nobody.
     """
 
-    __slots__ = ("errors", "filtered", "held", "late", "latency", "records_in", "records_out")
+    __slots__ = (
+        "errors",
+        "filtered",
+        "held",
+        "late",
+        "latency",
+        "records_in",
+        "records_out",
+        "sampler",
+    )
 
     def __init__(self) -> None:
         self.records_in = 0
@@ -31,6 +42,7 @@ class NodeStatistics:
         self.held = 0
         self.errors: Counter[str] = Counter()
         self.latency = LatencyHistogram()
+        self.sampler: Sampler | None = None
 
     def ran(self, records_in: int, records_out: int, seconds: float) -> None:
         """Count one batch."""

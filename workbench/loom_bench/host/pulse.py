@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 
 from loom_bench.host.outbox import Outbox
-from loom_bench.protocol.measurements import NodeCounters, Nodes
+from loom_bench.host.output_text import seen_output
+from loom_bench.protocol.measurements import NodeCounters, Nodes, Outputs, Samples, SeenSample
 from loom_runtime.compiler.edges import sink_id, source_id
 from loom_runtime.compiler.plan import NodePath
 from loom_runtime.engine.context import EngineContext
+from loom_runtime.execution.sampling import OutputSampler, Sampler
 from loom_runtime.execution.statistics import NodeStatistics
 from loom_runtime.runner import StreamingRunner
 
@@ -26,6 +28,9 @@ class Pulse:
     def __init__(self, runner: StreamingRunner, outbox: Outbox) -> None:
         self._runner = runner
         self._outbox = outbox
+        self._outputs = runner.output_sampler = OutputSampler()
+        self._watched: tuple[str, Sampler] | None = None
+        self._sampled: tuple[NodePath, Sampler] | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
@@ -40,6 +45,7 @@ class Pulse:
 
     def watch(self, node: str | None) -> None:
         """Sample what *node* takes and gives; ``None`` for none."""
+        self._watched = None if node is None else (node, Sampler())
 
     def _run(self) -> None:
         ended = False
@@ -60,6 +66,41 @@ class Pulse:
                 workers=max(1, len(context.workers)),
             )
         )
+        self._tell_outputs(context)
+        self._tell_samples(context)
+
+    def _tell_outputs(self, context: EngineContext) -> None:
+        newest, seen = self._outputs.take_out()
+        if newest:
+            shown = tuple(seen_output(context.layout.ports[port], each) for port, each in newest)
+            self._outbox.latest(Outputs(newest=shown, seen=seen))
+
+    def _tell_samples(self, context: EngineContext) -> None:
+        watched, sampled = self._watched, self._sampled
+        if sampled is not None and (watched is None or watched[1] is not sampled[1]):
+            context.sample(sampled[0], None)
+            self._sampled = None
+        if watched is None:
+            return
+        node, sampler = watched
+        path = path_of(context, node)
+        if path is None:
+            return
+        context.sample(path, sampler)  # every time: a worker's nodes are made when it begins
+        self._sampled = path, sampler
+        samples = sampler.take_out()
+        if samples:
+            self._outbox.latest(
+                Samples(
+                    node,
+                    tuple(
+                        SeenSample(
+                            at_ms=each.at_ms, key=each.key, taken=each.taken, given=each.given
+                        )
+                        for each in samples
+                    ),
+                )
+            )
 
 
 def node_id(context: EngineContext, path: NodePath) -> str | None:
@@ -71,6 +112,17 @@ def node_id(context: EngineContext, path: NodePath) -> str | None:
         sink = layout.ports[path[1]].sink
         return None if sink is None else sink_id(sink)
     return next((node.name for node in layout.plan.nodes if node.path == path), None)
+
+
+def path_of(context: EngineContext, node: str) -> NodePath | None:
+    """Return what the node with this id counts under; ``None`` when there is none."""
+    layout = context.layout
+    if node == source_id(layout.plan):
+        return ()
+    for port in layout.ports:
+        if port.sink is not None and sink_id(port.sink) == node:
+            return -1, port.index
+    return next((each.path for each in layout.plan.nodes if each.name == node), None)
 
 
 def _counters(node: str, statistics: NodeStatistics) -> NodeCounters:
