@@ -12,6 +12,7 @@ from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
 from loom_runtime.config.runtime import BytewaxRuntimeConfig
+from loom_runtime.engine.panics import quiet_panics
 from loom_runtime.failures import EngineError, RunError
 from loom_runtime.wire.error_text import problem_text
 
@@ -72,7 +73,7 @@ def execute(
         recovery = RecoveryConfig(runtime.recovery.db_dir, backup_interval)  # type: ignore[no-untyped-call]
     addresses = None if runtime.addresses is None else list(runtime.addresses)
     try:
-        with _RARE_COLLECTIONS:
+        with _RARE_COLLECTIONS, quiet_panics():
             cli_main(  # type: ignore[no-untyped-call]
                 flow,
                 workers_per_process=runtime.workers_per_process,
