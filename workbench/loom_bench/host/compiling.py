@@ -15,6 +15,7 @@ from loom_bench.host.import_failures import raised_diagnosis
 from loom_bench.host.loading import (
     FEED_NAME,
     LoadError,
+    feed_hash,
     find_flow,
     find_flows,
     import_module,
@@ -125,6 +126,7 @@ def load(command: Load) -> tuple[Loaded | LoadFailed, RunnableFlow | None]:
         config_sources=() if file is None else (str(file),),
         replaced_brokers=replaced,
         has_feed=callable(getattr(module, FEED_NAME, None)),
+        feed_hash=feed_hash(module, flow),
         identity=identity_of(plan),
         store=None if runnable is None else runnable.configured_store,
     )

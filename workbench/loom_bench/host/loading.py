@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
@@ -15,6 +17,7 @@ from loom_bench.host.import_failures import import_failure
 from loom_bench.host.source_finder import SourceLoader, import_from_source
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.user_files import is_installed, is_user_file, source_line
+from loom_runtime.flow.boundary import FromMultiTypeTopic
 from loom_runtime.flow.process import StreamFlow
 
 FEED_NAME = "bench_feed"
@@ -136,6 +139,21 @@ def find_flows(module: ModuleType, path: Path) -> dict[str, Flow]:
 def local_files(path: Path) -> tuple[str, ...]:
     """Return the user's source files that are imported by now, *path* first."""
     return (str(path), *sorted(set(imported_files()) - {str(path)}))
+
+
+def feed_hash(module: ModuleType, flow: Flow) -> str:
+    """Return a hash of the code of a module's feed and of what it feeds; empty without a feed."""
+    feed, source = getattr(module, FEED_NAME, None), flow.source
+    if not callable(feed):
+        return ""
+    types = source.payloads if isinstance(source, FromMultiTypeTopic) else (source.payload,)
+    digest = hashlib.sha256()
+    for each in (feed, *types):
+        try:
+            digest.update(inspect.getsource(each).encode("utf-8", "backslashreplace"))
+        except (OSError, TypeError):  # made at run time
+            digest.update(getattr(each, "__qualname__", "").encode())
+    return digest.hexdigest()
 
 
 def imported_files() -> tuple[str, ...]:

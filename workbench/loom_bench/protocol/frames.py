@@ -187,6 +187,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
         config_sources: Configuration files that were read; empty when defaults were made.
         replaced_brokers: Addresses in them that Load's took the place of.
         has_feed: Whether the module defines ``bench_feed()``.
+        feed_hash: Hash of that function's code and of the source's payload types.
         identity: What the plan demands of a recovery store.
         store: Folder of the recovery store that the configuration names; ``None`` for none.
     """
@@ -197,6 +198,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
     config_sources: tuple[str, ...]
     has_feed: bool
     replaced_brokers: tuple[str, ...] = ()
+    feed_hash: str = ""
     identity: StoreIdentity | None = None
     store: str | None = None
 
