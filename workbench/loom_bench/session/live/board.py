@@ -73,6 +73,12 @@ class Board:
         self._noticed += 1
         self._notices.extend([Notice(number=self._noticed, text=text, severity=severity)])
 
+    def fail(self, problem: Diagnosis) -> None:
+        """Show that nothing runs, and why."""
+        self.run_diagnoses = (problem,)
+        self.phase = Phase.FAILED
+        self.notice(problem.message, "error")
+
     def show_plan(self, plan: PlanDocument, difference: PlanDifference | None) -> None:
         """Show *plan* as the one that runs; *difference* is against the one before."""
         self.plan = plan

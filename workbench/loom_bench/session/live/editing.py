@@ -25,8 +25,7 @@ class Editing:
         hosts: Starts and ends hosts.
         post: Has something done on the session's thread.
         board: Where revisions are shown.
-        on_save: Called when other code than that of the newest revision was saved; with the number
-            of the revision whose code it is when that one runs.
+        on_save: Called when other code than that of the newest revision was saved.
         on_loaded: Called when a revision is loaded.
         on_refused: Called when one cannot be.
     """
@@ -107,7 +106,7 @@ class Editing:
         if newest is None or newest.content_hash != self._sources.content_hash():
             self._on_save()
 
-    def is_running_code(self, number: int) -> bool:
+    def is_code_of(self, number: int) -> bool:
         """Return whether the code on disk is that of revision *number*."""
         revision = self._board.revisions.get(number)
         return revision is not None and revision.content_hash == self._sources.content_hash()

@@ -31,19 +31,29 @@ class FeedLife:
         self._board = board
         self._generator: LiveHost | None = None
         self._writer: LiveHost | None = None
-        self._bootstrap = ""
+        self._began = "", ""
 
     def ensure(self, target: str, loaded: Loaded, broker: Broker) -> None:
-        """Feed the flow if its module has a feed, the broker is ours, and it was not fed yet or
-        its feed failed. A feed that runs goes on over reloads."""
+        """Feed the flow if its module has a feed and the broker is ours. A feed goes on over
+        reloads; it begins again when its own code was changed, or when it had failed."""
         available = loaded.has_feed and broker.owned
         self._board.change_feed(available=available, rate_per_s=self._rate_per_s)
         self._drop_writer()  # it has the module as it was
-        began = self._bootstrap == broker.bootstrap
-        if not available or (began and self._board.feed.problem is None):
-            return
+        began = self._began == (broker.bootstrap, loaded.feed_hash)
+        if not available:
+            self._drop_generator()
+            self._board.change_feed(running=False)
+        elif not began or self._board.feed.problem is not None:
+            self._begin(target, loaded, broker)
+
+    def begin_again(self, target: str, loaded: Loaded, broker: Broker) -> None:
+        """Feed once more when the feed has ended."""
+        if self._board.feed.available and self._generator is None:
+            self._begin(target, loaded, broker)
+
+    def _begin(self, target: str, loaded: Loaded, broker: Broker) -> None:
         self._drop_generator()
-        self._bootstrap = broker.bootstrap
+        self._began = broker.bootstrap, loaded.feed_hash
         self._board.change_feed(running=True, delivered=0, problem=None)
         self._generator = self._hosts.spawn()
         self._generator.on_news = self._take
@@ -92,7 +102,7 @@ class FeedLife:
         """Feed no more; the next :meth:`ensure` begins anew."""
         self._drop_generator()
         self._drop_writer()
-        self._bootstrap = ""
+        self._began = "", ""
         self._board.change_feed(running=False)
 
     def _take(self, host: LiveHost, news: HostNews) -> None:

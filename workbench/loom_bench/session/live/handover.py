@@ -27,9 +27,6 @@ from loom_runtime.recovery.remapping import Remapping, remap_store, remapped_ide
 class Handover:
     """Takes the loaded revision into operation.
 
-    Attributes:
-        active: Whether one is under way: from the decision to the new run's start.
-
     Args:
         post: Has something done on the session's thread.
         board: Where it is shown.
@@ -48,7 +45,8 @@ class Handover:
         run: RunSide,
         on_failed: Callable[[Diagnosis], None],
     ) -> None:
-        self.active = False
+        self._ticket = 0
+        self._under_way = 0
         self._post = post
         self._board = board
         self._broker = broker
@@ -57,6 +55,11 @@ class Handover:
         self._on_failed = on_failed
         self._stores = Stores()
         self._threads: list[threading.Thread] = []
+
+    @property
+    def active(self) -> bool:
+        """Whether one is under way: from the decision to the new run's start."""
+        return self._under_way != 0
 
     def conflict(self, host: LiveHost) -> StateConflict | None:
         """Return in what the state that is kept does not fit what *host* has loaded.
@@ -85,10 +88,15 @@ class Handover:
         host = self._editing.candidate
         if host is None or host.loaded is None:
             return
-        self.active = True
+        self._ticket += 1
+        self._under_way = self._ticket
         self._broker.make_topics(
-            host.loaded.plan, partial(self._topics_made, remapping or Remapping())
+            host.loaded.plan, partial(self._topics_made, self._ticket, remapping or Remapping())
         )
+
+    def cancel(self) -> None:
+        """Forget what is under way."""
+        self._under_way = 0
 
     def forget_state(self) -> None:
         """Drop temporary stores: the broker that they belong to is gone."""
@@ -106,13 +114,17 @@ class Handover:
             return None
         return self._stores.folder(self._board.target, broker, host.loaded)
 
-    def _topics_made(self, remapping: Remapping, problem: Diagnosis | None) -> None:
-        if problem is not None:
-            self._fail(problem)
+    def _topics_made(self, ticket: int, remapping: Remapping, problem: Diagnosis | None) -> None:
+        if ticket != self._under_way:
             return
-        self._run.end(Drain(), partial(self._drained, remapping))
+        if problem is not None:
+            self._fail(ticket, problem)
+            return
+        self._run.end(Drain(), partial(self._drained, ticket, remapping))
 
-    def _drained(self, remapping: Remapping, end: RunEnd) -> None:
+    def _drained(self, ticket: int, remapping: Remapping, end: RunEnd) -> None:
+        if ticket != self._under_way:
+            return
         if end.failure is not None:
             self._board.notice(
                 f"the run before ended by itself: {end.failure.message}; its last epoch is "
@@ -122,45 +134,48 @@ class Handover:
         host = self._editing.candidate
         if host is None or host.loaded is None:
             self._fail(
+                ticket,
                 Diagnosis(
                     code="revision_lost",
                     message="the process of the new revision ended before it could run",
                     hint="Start again.",
-                )
+                ),
             )
             return
         folder, identity = self._folder(host), host.loaded.identity
         if folder is None or identity is None or not _needs_work(folder, remapping, host):
-            self._start()
+            self._start(ticket)
             return
         thread = threading.Thread(
             target=self._remap,
-            args=(partial(remap_store, folder, identity, remapping),),
+            args=(ticket, partial(remap_store, folder, identity, remapping)),
             name="remap-state",
             daemon=True,
         )
         self._threads.append(thread)
         thread.start()
 
-    def _remap(self, work: Callable[[], None]) -> None:
+    def _remap(self, ticket: int, work: Callable[[], None]) -> None:
         try:
             work()
         except RunError as error:
-            self._post(partial(self._fail, state_problem(error)))
+            self._post(partial(self._fail, ticket, state_problem(error)))
         except OSError as error:
             problem = Diagnosis(
                 code="state_unfit",
                 message=f"the state could not be moved: {error}",
                 hint="Check the space on the disk, then start again.",
             )
-            self._post(partial(self._fail, problem))
+            self._post(partial(self._fail, ticket, problem))
         else:
-            self._post(self._start)
+            self._post(partial(self._start, ticket))
 
-    def _start(self) -> None:
+    def _start(self, ticket: int) -> None:
+        if ticket != self._under_way:
+            return
         broker: Broker | None = self._broker.current
         host = self._editing.take_over()
-        self.active = False
+        self._under_way = 0
         if host is None or host.loaded is None or broker is None:
             return
         folder = self._folder(host)
@@ -176,9 +191,10 @@ class Handover:
             ),
         )
 
-    def _fail(self, problem: Diagnosis) -> None:
-        self.active = False
-        self._on_failed(problem)
+    def _fail(self, ticket: int, problem: Diagnosis) -> None:
+        if ticket == self._under_way:
+            self._under_way = 0
+            self._on_failed(problem)
 
 
 def state_problem(error: RunError) -> Diagnosis:

@@ -171,7 +171,7 @@ class LiveSession:
                     self._do(director.tick)
                 if now_s >= next_value_s:
                     next_value_s = now_s + PUBLISH_INTERVAL_S
-                    self._value = director.board.value()
+                    self._do(self._publish)
                 try:
                     act = self._inbox.get(timeout=max(0.0, next_value_s - time.monotonic()))
                 except Empty:
@@ -181,6 +181,9 @@ class LiveSession:
                 self._do(act)
         finally:
             director.close()
+
+    def _publish(self) -> None:
+        self._value = self._director.board.value()
 
     def _do(self, act: Act) -> None:
         try:
