@@ -1,0 +1,37 @@
+"""Every row of the contract has a test named after it."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.contract.rows import ROWS, Row
+from tests.project.sources import REPOSITORY
+
+
+@pytest.fixture(scope="module")
+def collected() -> list[str]:
+    """The ids of all tests, parameters cut off, as pytest itself finds them."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stdout[-2000:] + answer.stderr
+    lines = answer.stdout.splitlines()
+    return sorted({line.partition("[")[0] for line in lines if "::test_" in line})
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.promise)
+def test_row_has_its_tests(row: Row, collected: list[str]) -> None:
+    missing = [each for each in row.tests if not any(re.search(each, name) for name in collected)]
+    assert missing == []
+
+
+def test_promises_are_told_once() -> None:
+    assert len({(row.promise, row.tests) for row in ROWS}) == len(ROWS)
+    assert len(ROWS) > 80
