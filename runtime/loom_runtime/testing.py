@@ -67,6 +67,7 @@ class StreamingTestRunner:
         self._errors = _Envelopes()
         self._captured: set[ErrorKind] = set()
         self._ledger: LedgerReport | None = None
+        self._reports: list[LedgerReport] = []
 
     @classmethod
     def from_flow(
@@ -117,6 +118,11 @@ class StreamingTestRunner:
     def ledger(self) -> LedgerReport | None:
         """The ledger at the end of the last run; ``None`` before one."""
         return self._ledger
+
+    @property
+    def reports(self) -> list[LedgerReport]:
+        """The ledger at the end of every epoch of the last run."""
+        return self._reports
 
     def with_payloads(self, payloads: Iterable[StreamPayload]) -> StreamingTestRunner:
         """Add payloads, each in a message of its own, at the next offsets of partition 0."""
@@ -174,6 +180,7 @@ class StreamingTestRunner:
         self._output = []
         self._errors = _Envelopes({kind: [] for kind in self._captured})
         self._ledger = None
+        self._reports = []
         return self
 
     def run(self) -> None:
@@ -200,6 +207,8 @@ class StreamingTestRunner:
             envelope_encoder=lambda kind: _captured(layout, kind),
             observation=observation,
         )
+        self._reports = []
+        prepared.context.listeners.append(self._reports.append)
         try:
             with self._observability.span(
                 Scope.POLL_CYCLE,
