@@ -85,7 +85,8 @@ class KafkaReader:
 
     @property
     def end_offset(self) -> int | None:
-        """End of the log as last seen."""
+        """End of the log as last seen, also while nothing is read."""
+        self._note_end()
         return self._end_offset
 
     @property
@@ -113,7 +114,6 @@ class KafkaReader:
         if not records:
             return None
         self._position = max(self._position, records[-1][0] + 1)
-        self._note_end()
         return SourceBatch(self._topic, self._partition, records)
 
     def commit(self, offset: int, *, wait: bool) -> None:
