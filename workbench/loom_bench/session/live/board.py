@@ -129,4 +129,5 @@ class Board:
             host_memory_bytes=self.host_memory_bytes,
             notices=self._notices.shown(),
             elapsed_s=round(time.monotonic() - self._began_s, 3),
+            at_ms=time.time_ns() // 1_000_000,
         )

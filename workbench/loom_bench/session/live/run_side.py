@@ -163,6 +163,7 @@ class RunSide:
                 if self._deadline_s is None:
                     self._board.phase = Phase.PAUSED if self.paused else Phase.RUNNING
                 self._board.gauges.begin(host.revision)
+                self._board.host_memory_bytes = memory_bytes(host.pid)
                 self._on_started(host)
             case Finished():
                 self._ended(RunEnd(news.outcome, news.failure))

@@ -1,0 +1,123 @@
+"""The flow's code is edited while it runs."""
+
+from pathlib import Path
+
+import pytest
+
+from loom_bench.session.value import Phase
+from tests.bench.live.sessions import FLOW, STATEFUL_FLOW, Live, OutputReader
+from tests.bench.modules import line_of
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
+
+def test_a_broken_revision_leaves_the_old_one_running_until_it_is_mended(tmp_path: Path) -> None:
+    with Live(tmp_path, feed_rate_per_s=500) as live:
+        live.until_reading()
+        live.edit('"first")', '"second"')
+        value = live.until_revision(2, "refused")
+        (diagnosis,) = value.diagnoses
+        assert diagnosis.code == "syntax_error"
+        assert diagnosis.line == line_of(live.path, '"second"')
+        assert value.phase is Phase.RUNNING
+        assert value.revisions[0].state == "running"
+        live.until_reading(more_than=value.nodes["Mark"].records_in)
+        live.edit('"second"', '"second")')
+        value = live.until_revision(3)
+        assert value.diagnoses == ()
+        assert value.changed_nodes == ("Mark",)
+        assert value.revisions[-1].summary == "1 node changed"
+        with OutputReader(value) as reader:
+            reader.until_mark("second")
+    assert [each.state for each in value.revisions] == ["replaced", "refused", "running"]
+
+
+def test_every_record_is_written_once_over_ten_reloads(tmp_path: Path) -> None:
+    with Live(tmp_path, STATEFUL_FLOW, feed_rate_per_s=1_000) as live:
+        with OutputReader(live.until_reading()) as reader:
+            mark = "first"
+            for reload in range(10):
+                previous, mark = mark, f"mark {reload}"
+                live.edit(f'"{previous}"', f'"{mark}"')
+                reader.until_mark(mark)
+                live.until_revision(reload + 2)
+            live.session.set_feed_rate(0)
+            live.until(lambda value: value.feed.rate_per_s == 0, "the feed is told to pause")
+            fed = live.until(
+                lambda value: value.offsets and not any(each.lag for each in value.offsets),
+                "everything is read",
+            )
+            live.session.drain()
+            value = live.until_phase(Phase.STOPPED)
+            assert value.feed.delivered >= fed.feed.delivered
+            reader.until_count(value.feed.delivered)
+        assert set(reader.times_written.values()) == {1}
+        assert set(reader.times_written) == set(range(value.feed.delivered))
+        # The counter of the stateful step went on through every reload.
+        assert sorted(record["count"] for record in reader.records) == [
+            *range(1, value.feed.delivered + 1)
+        ]
+
+
+def test_a_save_waits_when_reload_is_manual(tmp_path: Path) -> None:
+    with Live(tmp_path, feed_rate_per_s=500, manual_reload=True) as live:
+        live.until_reading()
+        live.edit('"first"', '"second"')
+        value = live.until_revision(2, "ready")
+        assert value.revisions[0].state == "running"
+        assert "reload to run it" in value.notices[-1].text
+        live.session.reload()
+        live.until_revision(2)
+
+
+def test_taking_an_edit_back_reloads_nothing(tmp_path: Path) -> None:
+    with Live(tmp_path, feed_rate_per_s=500) as live:
+        live.until_reading()
+        live.edit('"first")', '"second"')
+        live.until_revision(2, "refused")
+        live.edit('"second"', '"first")')
+        value = live.until_noticed("back to r1")
+        assert value.diagnoses == ()
+        assert value.revisions[0].state == "running"
+
+
+def test_a_change_of_an_imported_module_or_of_the_configuration_is_a_revision(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "marks").mkdir()
+    words = tmp_path / "marks" / "words.py"
+    words.write_text('WORD = "one"\n')
+    text = FLOW.replace("import itertools", "import itertools\nfrom marks.words import WORD")
+    with Live(tmp_path, text.replace('"first"', "WORD"), feed_rate_per_s=500) as live:
+        with OutputReader(live.until_reading()) as reader:
+            words.write_text('WORD = "two"\n')
+            reader.until_mark("two")
+        live.until_revision(2)
+        (tmp_path / "orders.yaml").write_text("streaming: {runtime: {epoch_interval_ms: 0}}\n")
+        value = live.until_revision(3, "refused")
+        assert value.diagnoses[0].code == "config_invalid"
+        (tmp_path / "orders.yaml").write_text("streaming: {runtime: {epoch_interval_ms: 50}}\n")
+        live.until_revision(4)
+
+
+def test_a_paused_flow_is_paused_after_a_reload(tmp_path: Path) -> None:
+    with Live(tmp_path, feed_rate_per_s=500) as live:
+        live.until_reading()
+        live.session.pause()
+        live.until_phase(Phase.PAUSED)
+        live.edit('"first"', '"second"')
+        live.until_revision(2)
+        live.until_phase(Phase.PAUSED)
+        live.session.resume()
+        with OutputReader(live.until_reading()) as reader:
+            reader.until_mark("second")
+
+
+def test_a_module_that_hangs_when_imported_costs_a_message(tmp_path: Path) -> None:
+    with Live(tmp_path, feed_rate_per_s=500, load_time_limit_ms=500) as live:
+        live.until_reading()
+        live.edit("import itertools", "import itertools, time\ntime.sleep(60)")
+        value = live.until_revision(2, "refused")
+        assert value.diagnoses[0].code == "import_timed_out"
+        assert value.diagnoses[0].line == line_of(live.path, "time.sleep(60)")
+        live.until_reading(more_than=value.nodes["Mark"].records_in)
