@@ -186,9 +186,14 @@ def plain() -> Flow:
     return flow(Check)
 
 
+def plain_strict() -> Flow:
+    """One step, and no topic for what fails."""
+    return flow(Check, errors=None)
+
+
 FLOWS: dict[str, Callable[[], Flow]] = {
     make.__name__: make
-    for make in (sorted_away, batches, timed_batches, windows, nested, tally, plain)
+    for make in (sorted_away, batches, timed_batches, windows, nested, tally, plain, plain_strict)
 }
 
 

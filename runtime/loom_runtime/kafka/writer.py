@@ -12,14 +12,12 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from loom_runtime.execution.layout import Port
 from loom_runtime.failures import DeliveryError
 from loom_runtime.kafka.clients import error_text, make_producer, producer_configuration
+from loom_runtime.kafka.unsettled import Unsettled
 from loom_runtime.transport import Undelivered
 from loom_runtime.wire.encoding import dead_letter
 from loom_runtime.wire.records import OutputRecord
 
 _Headers = list[tuple[str, str | bytes | None]]
-
-_Place = tuple[str, bytes | None, bytes | None, tuple[tuple[str, bytes], ...]]
-"""A written record as a delivery report tells it: topic, key, value, headers."""
 
 _QUEUE_FULL_LIMIT_S = 60.0
 """How long a full queue may stay full before the run gives up; twice the message timeout."""
@@ -30,13 +28,15 @@ class KafkaWriter:
 
     Args:
         ports: Every sink of the flow.
+
+    Raises:
+        ClientSettingsError: When librdkafka refuses the settings of a sink.
     """
 
     def __init__(self, ports: Sequence[Port]) -> None:
         self._ports = ports
+        self._unsettled = Unsettled()
         self._lock = Lock()
-        self._failed: dict[_Place, list[str]] = {}
-        self._rejected: dict[int, str] = {}
         by_configuration: dict[str, Producer] = {}
         self._producers: dict[int, Producer] = {}
         for port in ports:
@@ -54,7 +54,11 @@ class KafkaWriter:
         self._all = list(by_configuration.values())
 
     def write(self, port: int, outputs: Sequence[OutputRecord]) -> None:
-        """Hand outputs to the client; a full queue waits for the broker."""
+        """Hand outputs to the client; a full queue waits for the broker.
+
+        Raises:
+            DeliveryError: When the queue stays full for too long.
+        """
         sink = self._ports[port].sink
         if sink is None:
             raise LookupError(f"port {port} has no topic")
@@ -62,41 +66,37 @@ class KafkaWriter:
 
     def flush(self) -> None:
         """Wait until everything taken is delivered or known not to be."""
+        with self._lock:
+            complete = self._unsettled.complete()
         for producer in self._all:
             while producer.flush(1.0):
                 pass
+        with self._lock:
+            self._unsettled.settle(complete)
 
     def claim(self, port: int, outputs: Sequence[OutputRecord]) -> list[Undelivered]:
-        """Return, once, which of *outputs* were not delivered."""
-        if not self._failed and not self._rejected:
-            return []
-        sink = self._ports[port].sink
-        topic = sink.topic if sink else ""
+        """Return, once, which of *outputs*, the very list that was written, were not delivered."""
         with self._lock:
-            reasons = [(output, self._reason(topic, output)) for output in outputs]
-        return [
-            Undelivered(port, output, reason) for output, reason in reasons if reason is not None
-        ]
+            undelivered = self._unsettled.claim(outputs)
+        return [Undelivered(port, output, reason) for output, reason in undelivered]
 
     def dead_letter(self, undelivered: Sequence[Undelivered]) -> list[Undelivered]:
         """Write to the ports' dead-letter topics, wait, and return what was not taken."""
         lost = []
-        letters: list[tuple[Undelivered, str, OutputRecord]] = []
+        sent: list[tuple[Undelivered, str, list[OutputRecord]]] = []
         for item in undelivered:
             sink = self._ports[item.port].sink
             if sink is None or sink.dlq_topic is None:
                 lost.append(item)
                 continue
-            letter = dead_letter(item.output, item.reason)
-            self._produce(self._producers[item.port], sink.dlq_topic, [letter])
-            letters.append((item, sink.dlq_topic, letter))
+            letter = [dead_letter(item.output, item.reason)]
+            self._produce(self._producers[item.port], sink.dlq_topic, letter)
+            sent.append((item, sink.dlq_topic, letter))
         self.flush()
-        with self._lock:
-            for item, topic, letter in letters:
-                reason = self._reason(topic, letter)
-                if reason is not None:
-                    text = f"{item.reason}; dead-letter topic {topic}: {reason}"
-                    lost.append(Undelivered(item.port, item.output, text))
+        for item, topic, letter in sent:
+            for refused in self.claim(item.port, letter):
+                reason = f"{item.reason}; dead-letter topic {topic}: {refused.reason}"
+                lost.append(Undelivered(item.port, item.output, reason))
         return lost
 
     def close(self) -> None:
@@ -104,21 +104,9 @@ class KafkaWriter:
         for producer in self._all:
             producer.flush(1.0)
 
-    def _reason(self, topic: str, output: OutputRecord) -> str | None:
-        """Return, once, why *output* was not delivered; ``None`` when it was."""
-        rejected = self._rejected.pop(id(output), None)
-        if rejected is not None or not self._failed:
-            return rejected
-        place = _place(topic, *output)
-        reasons = self._failed.get(place)
-        if reasons is None:
-            return None
-        reason = reasons.pop()
-        if not reasons:
-            del self._failed[place]
-        return reason
-
     def _produce(self, producer: Producer, topic: str, outputs: Sequence[OutputRecord]) -> None:
+        with self._lock:
+            written = self._unsettled.take(topic, outputs)
         produce = producer.produce
         for output in outputs:
             key, value, headers = output
@@ -128,13 +116,19 @@ class KafkaWriter:
                 else:
                     produce(topic, value, key, headers=cast("_Headers", headers))
             except BufferError:
-                self._wait_for_room(producer, topic, output)
+                self._wait_for_room(producer, topic, output, outputs)
             except KafkaException as error:
-                with self._lock:
-                    self._rejected[id(output)] = error_text(error.args[0])
+                self._reject(outputs, output, error)
+        written.complete = True
         producer.poll(0)
 
-    def _wait_for_room(self, producer: Producer, topic: str, output: OutputRecord) -> None:
+    def _wait_for_room(
+        self,
+        producer: Producer,
+        topic: str,
+        output: OutputRecord,
+        outputs: Sequence[OutputRecord],
+    ) -> None:
         key, value, headers = output
         deadline_s = monotonic() + _QUEUE_FULL_LIMIT_S
         while monotonic() < deadline_s:
@@ -144,8 +138,7 @@ class KafkaWriter:
             except BufferError:
                 continue
             except KafkaException as error:
-                with self._lock:
-                    self._rejected[id(output)] = error_text(error.args[0])
+                self._reject(outputs, output, error)
             return
         raise DeliveryError(
             "the producer's queue has been full for a minute",
@@ -154,18 +147,15 @@ class KafkaWriter:
             "written",
         )
 
+    def _reject(
+        self, outputs: Sequence[OutputRecord], output: OutputRecord, error: KafkaException
+    ) -> None:
+        with self._lock:
+            self._unsettled.reject(outputs, output, error_text(error.args[0]))
+
     def _on_failure(self, error: KafkaError | None, message: Message) -> None:
+        # Called while flush or poll run, so never with the lock held.
         if error is not None:
-            headers = cast("list[tuple[str, bytes]] | None", message.headers())
-            place = _place(message.topic() or "", message.key(), message.value(), headers)
-            with self._lock:
-                self._failed.setdefault(place, []).append(error.str())
-
-
-def _place(
-    topic: str,
-    key: bytes | None,
-    value: bytes | None,
-    headers: Sequence[tuple[str, bytes]] | None,
-) -> _Place:
-    return topic, key, value, tuple(headers or ())
+            self._unsettled.failed.append(
+                (message.topic() or "", message.key(), message.value(), error.str())
+            )
