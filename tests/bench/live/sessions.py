@@ -18,7 +18,7 @@ from tests.bench.processes import await_true, running
 
 TIMEOUT_S = 20.0
 
-FLOW = '''
+FLOW = """
 import itertools
 
 from loom_runtime import (
@@ -64,7 +64,7 @@ flow = StreamFlow(
 def bench_feed():
     for number in itertools.count():
         yield str(number), Order(number)
-'''
+"""
 
 STATEFUL_FLOW = FLOW.replace("Process(Mark)", "Process(Mark, Number)")
 
@@ -122,9 +122,11 @@ class Live:
     def until_reading(self, node: str = "Mark", *, more_than: int = 0) -> SessionValue:
         """Wait until *node* of what runs has taken records."""
         return self.until(
-            lambda value: value.phase is Phase.RUNNING
-            and node in value.nodes
-            and value.nodes[node].records_in > more_than,
+            lambda value: (
+                value.phase is Phase.RUNNING
+                and node in value.nodes
+                and value.nodes[node].records_in > more_than
+            ),
             f"{node} has taken more than {more_than} records",
         )
 
@@ -136,16 +138,18 @@ class Live:
 
     def until_revision(self, number: int, state: str = "running") -> SessionValue:
         return self.until(
-            lambda value: value.revisions
-            and value.revisions[-1].number == number
-            and value.revisions[-1].state == state,
+            lambda value: (
+                value.revisions
+                and value.revisions[-1].number == number
+                and value.revisions[-1].state == state
+            ),
             f"revision {number} is {state}",
         )
 
     def flow_pid(self) -> int:
-        """Process id of the host that runs the flow: it has asked to be told apart in its log."""
+        """Process id of the first host that said its own, as the first revision does first."""
         lines = [line.text for line in self.value.logs if line.text.startswith("pid ")]
-        return int(lines[-1].removeprefix("pid "))
+        return int(lines[0].removeprefix("pid "))
 
 
 SAYS_PID = "import os; print('pid', os.getpid())\n"

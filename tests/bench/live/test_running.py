@@ -15,14 +15,20 @@ def test_an_opened_flow_runs_and_everything_that_it_does_is_seen(tmp_path: Path)
         live.session.watch_samples("Number")
         live.until_reading("Number", more_than=300)
         value = live.until(
-            lambda value: value.commits
-            and value.samples.get("Number")
-            and value.outputs
-            and sum(each.row.consumed for each in value.offsets) > 300
-            and any(each.commits for each in value.offsets),
+            lambda value: (
+                value.commits
+                and value.samples.get("Number")
+                and value.outputs
+                and sum(each.row.consumed for each in value.offsets) > 300
+                and any(each.commits for each in value.offsets)
+            ),
             "ledger, commits, samples and outputs are shown",
         )
-    assert (value.broker.kind, value.broker.state, value.broker.owned) == ("embedded", "ready", True)
+    assert (value.broker.kind, value.broker.state, value.broker.owned) == (
+        "embedded",
+        "ready",
+        True,
+    )
     assert value.plan is not None
     assert [node.id for node in value.plan.nodes] == ["Mark", "Number"]
     assert value.nodes["Mark"].rate_per_s > 100
@@ -111,9 +117,11 @@ def test_a_session_goes_on_with_another_broker(tmp_path: Path) -> None:
         live.until_noticed("the broker stays")
         live.session.switch_broker("embedded")
         live.until(
-            lambda value: value.broker.bootstrap not in ("", first)
-            and value.phase is Phase.RUNNING
-            and value.nodes.get("Mark")
-            and value.nodes["Mark"].records_in > 0,
+            lambda value: (
+                value.broker.bootstrap not in ("", first)
+                and value.phase is Phase.RUNNING
+                and value.nodes.get("Mark")
+                and value.nodes["Mark"].records_in > 0
+            ),
             "the flow runs on another broker",
         )

@@ -57,6 +57,7 @@ class FeedLife:
         self._board.change_feed(running=True, delivered=0, problem=None)
         self._generator = self._hosts.spawn()
         self._generator.on_news = self._take
+        self._generator.revision = self._board.revisions.running()
         self._generator.send(
             Feed(
                 target=target,
@@ -87,6 +88,7 @@ class FeedLife:
         if self._writer is None:
             self._writer = self._hosts.spawn()
             self._writer.on_news = self._take_written
+            self._writer.revision = self._board.revisions.running()
         self._writer.send(
             WriteRecord(
                 target=target,

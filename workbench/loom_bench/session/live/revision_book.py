@@ -48,6 +48,11 @@ class RevisionBook:
         """Return a revision by number."""
         return self._revisions.get(number)
 
+    def running(self) -> int:
+        """Return the number of the revision that runs or ran last; 0 before the first."""
+        numbers = [each.number for each in self._revisions.values() if each.state == "running"]
+        return numbers[-1] if numbers else 0
+
     def is_of(self, number: int, content_hash: str) -> bool:
         """Return whether revision *number* has this content."""
         known = self._revisions.get(number)
