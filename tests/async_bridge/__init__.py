@@ -1,0 +1,1 @@
+"""The async bridge on every event loop that it supports."""
