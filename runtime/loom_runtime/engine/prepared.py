@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 
 from bytewax.dataflow import Dataflow
 
@@ -93,18 +94,20 @@ class BridgeOfProcess:
 
     def __init__(self, runtime: BytewaxRuntimeConfig) -> None:
         self._runtime = runtime
+        self._lock = Lock()
         self._bridge: AsyncBridge | None = None
 
     def __call__(self) -> AsyncBridge:
         """Return the bridge."""
-        if self._bridge is None:
-            runtime = self._runtime
-            self._bridge = AsyncBridge(
-                runtime.async_backend,
-                build_backend_options(runtime.async_backend, runtime.use_uvloop),
-                runtime.force_shutdown_timeout_ms,
-            )
-        return self._bridge
+        with self._lock:
+            if self._bridge is None:
+                runtime = self._runtime
+                self._bridge = AsyncBridge(
+                    runtime.async_backend,
+                    build_backend_options(runtime.async_backend, runtime.use_uvloop),
+                    runtime.force_shutdown_timeout_ms,
+                )
+            return self._bridge
 
     def shutdown(self) -> None:
         """Stop the event loop."""

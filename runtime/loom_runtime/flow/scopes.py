@@ -23,7 +23,11 @@ AnyContext = AbstractContextManager[Any] | AbstractAsyncContextManager[Any]
 
 
 class ResourceScope(StrEnum):
-    """How long a context-managed dependency is open: the worker's life or one batch's."""
+    """How long a context-managed dependency is open: the worker's life or one batch's.
+
+    A worker's context that does not open ends the run. A batch's context that does not open, or
+    does not close, makes every record of its batch a ``task`` error, whatever its steps gave.
+    """
 
     WORKER = "worker"
     BATCH = "batch"
@@ -92,6 +96,11 @@ _ASYNC: type = AbstractAsyncContextManager
 class With(_Scoped[InT, OutT]):
     """Gives the steps of an inner process sync dependencies, as keyword arguments by name.
 
+    A context manager given as an instance is opened once and shared by the workers of a process;
+    a :class:`ContextFactory` makes one for each. A worker's contexts are opened before its first
+    batch and closed when the run has ended, the last opened first, on the thread that runs the
+    flow.
+
     Args:
         scope: How long context managers stay open.
         process: Inner process.
@@ -114,6 +123,14 @@ class With(_Scoped[InT, OutT]):
 
 class WithAsync(_Scoped[InT, OutT]):
     """Runs an inner process concurrently, one task per record; ``execute`` may be a coroutine.
+
+    Outputs keep the order of their records. Each async context manager is entered and left in one
+    task of its own, so that it may hold cancel scopes and task groups.
+
+    A record past its deadline is cancelled. What its steps do regardless, shielded from
+    cancellation or in threads, is waited for one second and then left behind: the record is a
+    ``task`` error and a late result is nobody's. Shutdown waits for it as long as
+    ``streaming.runtime.force_shutdown_timeout_ms`` says.
 
     Attributes:
         max_concurrency: Records in flight at once.

@@ -33,6 +33,8 @@ class WindowStrategy(StrEnum):
 class CollectBatch(Declared):
     """Record to batch, kept apart per source partition.
 
+    A record without ``produced_at_ms`` belongs to no event-time window: it is a ``routing`` error.
+
     Attributes:
         max_records: A batch is handed on when it has this many records. A window that fills up is
             handed on in several batches.

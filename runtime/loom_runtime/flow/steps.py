@@ -54,6 +54,10 @@ class RecordStep(Step[InT, OutT]):
 
     Subclasses define ``execute(self, message, **deps) -> Out``. Returning ``None`` is an error,
     not a drop: use :class:`ExpandStep` to filter.
+
+    A payload keeps the metadata of its record. Any step but a :class:`BatchExpandStep` may also
+    return a :class:`~loom_runtime.message.Message`: it keeps its own metadata, where that is empty
+    the record's, and always the topic, partition and offset that the record was read from.
     """
 
 
@@ -93,7 +97,9 @@ class StatefulStep(Step[InT, OutT], Generic[InT, OutT, StateT]):
     State lives in the recovery store. It is a struct, named by the third type argument
     (``StatefulStep[Order, Total, Totals]``) or by ``state_type``. Records of one key from one
     partition are taken in order. Subclasses also define
-    ``execute(self, state, message, **deps) -> (state, iterable of Out)``.
+    ``execute(self, state, message, **deps) -> (state, iterable of Out)``; ``None`` as state drops
+    the key. A record that fails leaves the state as it was, even when ``execute`` had changed it
+    in place: the state is encoded after every record, so keep it small.
 
     Attributes:
         state_type: The state's struct type; found from the type arguments when ``None``.
