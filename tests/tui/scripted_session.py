@@ -55,7 +55,7 @@ class ScriptedSession:
     def reload(self) -> None:
         self.calls.append(("reload",))
 
-    def set_manual_reload(self, manual: bool) -> None:  # noqa: FBT001
+    def set_manual_reload(self, manual: bool) -> None:
         self.calls.append(("set_manual_reload", manual))
 
     def set_feed_rate(self, rate_per_s: float | None) -> None:

@@ -13,6 +13,6 @@ async def test_the_graph_is_there_and_keys_reach_the_session() -> None:
     app = WorkbenchApp(session)
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
-        assert app.main.graph.boxes
+        assert app.main.graph.spots
         await pilot.press("p")
         assert session.asked("pause") == [()]

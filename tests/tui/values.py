@@ -102,7 +102,7 @@ def _revision(number: int, **changes: Any) -> Revision:
 def running(flow: str = "orders") -> SessionValue:
     """Records flow and all is well."""
     plan = plan_of(flow)
-    dice = random.Random(7)  # noqa: S311
+    dice = random.Random(7)
     rate = 1200.0
     nodes: dict[str, NodeView] = {}
     for index, node in enumerate(plan.nodes):

@@ -20,6 +20,9 @@ from loom_runtime.flow.shapes import StreamShape
 MAX_TEXT_CELLS = 38
 """A box of this text is 42 cells wide: half of a terminal of 84."""
 
+MAX_SHORT_LABEL_CELLS = 20
+"""A branch's condition where boxes tell only their names."""
+
 _MAX_DETAIL_LINES = 3
 
 _SCOPES = frozenset({NodeKind.WITH, NodeKind.WITH_ASYNC})
@@ -124,7 +127,8 @@ class _Reader:
             chain = Chain((*chain.parts, self._broadcast_end(nodes[-1])))
         entered = (edge for edge in self._from[origin.id] if edge.target == nodes[0].id)
         label = next((edge.label for edge in entered), "")
-        return Way(safe(label, max_cells=MAX_TEXT_CELLS), chain)
+        max_cells = MAX_SHORT_LABEL_CELLS if self._names_only else MAX_TEXT_CELLS
+        return Way(safe(label, max_cells=max_cells), chain)
 
     def _broadcast_end(self, last: NodeDocument) -> Item:
         for end in self._loose_ends(last):

@@ -1,4 +1,4 @@
-"""Every action there is, once: bindings, footer, help, command palette and keymap come from here."""
+"""Every action there is, once: bindings, footer, help, palette and keymap come from here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,10 @@ class Action:
             ``list`` and ``graph`` in those, anything else everywhere.
         keys: Keys, comma-separated, as Textual names them.
         title: Name in palette and help.
-        short: Name in the footer; empty keeps it out of there.
         help: What it does, one sentence.
         group: Heading in the help.
+        short: Name in the footer; empty keeps it out of there.
+        does: Textual action of the widget, where it is not named like the id.
     """
 
     id: str
@@ -29,10 +30,13 @@ class Action:
     help: str
     group: str
     short: str = ""
+    does: str = ""
 
     @property
     def where(self) -> str:
-        """``list``, ``graph`` or ``app``."""
+        """``list``, ``graph``, ``screen`` or ``app``."""
+        if self.id in ("view.focus", "view.focus_back"):
+            return "screen"  # every screen of Textual's binds Tab for itself
         place = self.id.partition(".")[0]
         return place if place in ("list", "graph") else "app"
 
@@ -42,20 +46,40 @@ _LIST, _GRAPH, _BENCH = "In a list", "In the graph", "Workbench"
 
 ACTIONS: Final = (
     Action("run.pause", "p", "Pause or resume", "Stops reading, or goes on.", _RUN, "pause"),
-    Action("run.step", "s", "Step one batch", "While paused: reads one batch a partition.", _RUN, "step"),
+    Action(
+        "run.step",
+        "s",
+        "Step one batch",
+        "While paused: reads one batch a partition.",
+        _RUN,
+        "step",
+    ),
     Action("run.reload", "r", "Reload", "Loads the module as it is on disk.", _RUN, "reload"),
     Action("run.manual", "m", "Manual reload", "Chooses whether a save reloads by itself.", _RUN),
     Action("run.decide", "c", "Decide about state", "Answers a state conflict.", _RUN),
-    Action("run.drain", "D", "Drain", "Ends the run at the next epoch, everything committed.", _RUN),
+    Action(
+        "run.drain", "D", "Drain", "Ends the run at the next epoch, everything committed.", _RUN
+    ),
     Action("run.finish", "F", "Finish", "As drain, but hands on open batches and windows.", _RUN),
     Action("run.restart", "R", "Restart", "Drains and starts the newest good revision.", _RUN),
     Action("run.kill", "K", "Kill", "Ends the flow's process at once.", _RUN),
-    Action("feed.faster", "plus,equals_sign", "Feed faster", "Doubles the feed's rate.", _FEED, "faster"),
+    Action(
+        "feed.faster",
+        "plus,equals_sign",
+        "Feed faster",
+        "Doubles the feed's rate.",
+        _FEED,
+        "faster",
+    ),
     Action("feed.slower", "minus", "Feed slower", "Halves the feed's rate.", _FEED),
     Action("feed.stop", "0", "Stop or start the feed", "Feeds nothing, or again as before.", _FEED),
     Action("feed.full", "asterisk", "Feed at full speed", "As fast as the broker takes it.", _FEED),
-    Action("feed.record", "a", "Feed a record", "Writes one record by hand, in $EDITOR.", _FEED, "add"),
-    Action("open.editor", "e", "Edit", "Opens what is selected in $EDITOR, at its line.", _OPEN, "edit"),
+    Action(
+        "feed.record", "a", "Feed a record", "Writes one record by hand, in $EDITOR.", _FEED, "add"
+    ),
+    Action(
+        "open.editor", "e", "Edit", "Opens what is selected in $EDITOR, at its line.", _OPEN, "edit"
+    ),
     Action("open.flow", "o", "Open a flow", "Drains this flow and opens another.", _OPEN),
     Action("open.broker", "b", "Switch broker", "Drains and goes on with another broker.", _OPEN),
     Action("view.events", "1", "Events", "Shows the lifecycle events.", _VIEW),
@@ -66,13 +90,30 @@ ACTIONS: Final = (
     Action("view.logs", "6", "Logs", "Shows what the flow printed and logged.", _VIEW),
     Action("view.state", "7", "State", "Shows the nodes that keep state.", _VIEW),
     Action("view.problems", "8", "Problems", "Shows what is wrong, and the revisions.", _VIEW),
-    Action("view.next", "right_square_bracket", "Next panel", "Shows the panel to the right.", _VIEW),
+    Action(
+        "view.next", "right_square_bracket", "Next panel", "Shows the panel to the right.", _VIEW
+    ),
     Action("view.previous", "left_square_bracket", "Previous panel", "The one to the left.", _VIEW),
     Action("view.focus", "tab", "Next part", "Moves between graph and panel.", _VIEW),
     Action("view.focus_back", "shift+tab", "Part before", "Moves the other way.", _VIEW),
-    Action("view.zoom", "z", "Zoom", "Gives the focused part the whole screen, or back.", _VIEW, "zoom"),
-    Action("view.trouble", "n", "Next trouble", "Selects the next failing or slow node.", _VIEW, "trouble"),
-    Action("view.drawing", "v", "Boxes or outline", "Draws the graph with boxes, or a row a node.", _VIEW),
+    Action(
+        "view.zoom", "z", "Zoom", "Gives the focused part the whole screen, or back.", _VIEW, "zoom"
+    ),
+    Action(
+        "view.trouble",
+        "n",
+        "Next trouble",
+        "Selects the next failing or slow node.",
+        _VIEW,
+        "trouble",
+    ),
+    Action(
+        "view.drawing",
+        "v",
+        "Boxes or outline",
+        "Draws the graph with boxes, or a row a node.",
+        _VIEW,
+    ),
     Action("view.theme", "t", "Light or dark", "Changes the colours.", _VIEW),
     Action("list.down", "down,j", "Down", "Next row.", _LIST),
     Action("list.up", "up,k", "Up", "Row before; holds a list that follows.", _LIST),
@@ -83,7 +124,14 @@ ACTIONS: Final = (
     Action("list.left", "left,h", "Left", "Moves long rows to the right.", _LIST),
     Action("list.right", "right,l", "Right", "Moves long rows to the left.", _LIST),
     Action("list.choose", "enter", "Details", "Shows everything about the row.", _LIST, "details"),
-    Action("list.hold", "space", "Hold or follow", "Holds the list still, or follows again.", _LIST, "hold"),
+    Action(
+        "list.hold",
+        "space",
+        "Hold or follow",
+        "Holds the list still, or follows again.",
+        _LIST,
+        "hold",
+    ),
     Action("list.filter", "slash", "Filter", "Shows only rows that match.", _LIST, "filter"),
     Action("list.clear", "escape", "Clear", "Drops the filter.", _LIST),
     Action("list.copy", "y", "Copy", "Copies the row to the clipboard.", _LIST),
@@ -91,13 +139,34 @@ ACTIONS: Final = (
     Action("graph.up", "up,k", "Box above", "Selects the next box above.", _GRAPH),
     Action("graph.left", "left,h", "Box to the left", "Selects the next box there.", _GRAPH),
     Action("graph.right", "right,l", "Box to the right", "Selects the next box there.", _GRAPH),
-    Action("graph.page_down", "pagedown,ctrl+d,ctrl+f", "Pan down", "Moves the view.", _GRAPH),
-    Action("graph.page_up", "pageup,ctrl+u,ctrl+b", "Pan up", "Moves the view.", _GRAPH),
-    Action("graph.pan_left", "H,shift+left", "Pan left", "Moves the view.", _GRAPH),
-    Action("graph.pan_right", "L,shift+right", "Pan right", "Moves the view.", _GRAPH),
+    Action(
+        "graph.page_down",
+        "pagedown,ctrl+d,ctrl+f",
+        "Pan down",
+        "Moves the view.",
+        _GRAPH,
+        does="pan(0,1)",
+    ),
+    Action(
+        "graph.page_up",
+        "pageup,ctrl+u,ctrl+b",
+        "Pan up",
+        "Moves the view.",
+        _GRAPH,
+        does="pan(0,-1)",
+    ),
+    Action(
+        "graph.pan_left", "H,shift+left", "Pan left", "Moves the view.", _GRAPH, does="pan(-1,0)"
+    ),
+    Action(
+        "graph.pan_right", "L,shift+right", "Pan right", "Moves the view.", _GRAPH, does="pan(1,0)"
+    ),
     Action("graph.top", "home,g", "Source", "Selects the source.", _GRAPH),
     Action("graph.bottom", "end,G", "End", "Selects the last box.", _GRAPH),
-    Action("graph.fold", "f,enter", "Fold or unfold", "Hides what lies inside the box.", _GRAPH, "fold"),
+    Action("graph.fold", "f", "Fold or unfold", "Hides what lies inside the box.", _GRAPH, "fold"),
+    Action(
+        "graph.open", "enter", "Details", "Shows all that is known of the box.", _GRAPH, "details"
+    ),
     Action("graph.unfold_all", "u", "Unfold all", "Shows everything.", _GRAPH),
     Action("bench.help", "question_mark,f1", "Help", "Shows the keys.", _BENCH, "help"),
     Action("bench.palette", "colon,ctrl+p", "Commands", "Finds an action by its name.", _BENCH),
@@ -110,12 +179,17 @@ ACTIONS: Final = (
 BY_ID: Final = {action.id: action for action in ACTIONS}
 
 
-def bindings(where: str) -> list[Binding]:
-    """Return the bindings of the actions that work in ``app``, ``list`` or ``graph``."""
+def bindings(where: str) -> list[BindingType]:
+    """Return the bindings of the actions that work in ``app``, ``screen``, ``list`` or ``graph``."""
     return [
         Binding(
             action.keys,
-            f"perform('{action.id}')" if where == "app" else action.id.partition(".")[2],
+            action.does
+            or (
+                f"app.perform('{action.id}')"
+                if where in ("app", "screen")
+                else action.id[len(where) + 1 :]
+            ),
             action.title,
             show=False,
             id=action.id,

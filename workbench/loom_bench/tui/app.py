@@ -9,14 +9,16 @@ from typing import Any, ClassVar
 
 from textual import on
 from textual.app import App, SuspendNotSupported
+from textual.binding import BindingType
 from textual.worker import Worker, WorkerState
 
 from loom_bench.safe import safe
 from loom_bench.session.commands import SessionCommands
 from loom_bench.session.value import SessionValue
+from loom_bench.tui import asking
 from loom_bench.tui.actions import bindings
 from loom_bench.tui.availability import refusal
-from loom_bench.tui.details import place_of
+from loom_bench.tui.details import detail_lines, place_of
 from loom_bench.tui.dialogs.help import help_lines
 from loom_bench.tui.dialogs.text_dialog import TextDialog
 from loom_bench.tui.editor import RunsEditor, editor_command, run_editor
@@ -25,7 +27,6 @@ from loom_bench.tui.main_screen import MainScreen
 from loom_bench.tui.palette import ActionProvider
 from loom_bench.tui.panels.spec import Place
 from loom_bench.tui.performing import perform
-from loom_bench.tui.status import flow_name
 from loom_bench.tui.theme import DARK, LIGHT, THEMES
 from loom_bench.tui.widgets.graph_view import GraphView
 from loom_bench.tui.widgets.list_panel import ListPanel
@@ -47,7 +48,7 @@ class WorkbenchApp(App[None]):
     CSS_PATH = "workbench.tcss"
     TITLE = "loom-bench"
     COMMANDS: ClassVar = {ActionProvider}
-    BINDINGS: ClassVar = bindings("app")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app")
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "f20"  # the registry's own binding opens it
 
@@ -59,13 +60,14 @@ class WorkbenchApp(App[None]):
         environ: dict[str, str] | None = None,
     ) -> None:
         super().__init__()
-        self.session = session
+        self.session: SessionCommands = session
         self.fed_before_per_s: float | None = 100.0
+        self.leaving = False
         self._editor = editor
         self._environ = dict(os.environ) if environ is None else environ
         self._keymap_path = keymap_path(self._environ, Path.home())
         self._keys: Keymap = read_keymap(self._keymap_path)
-        self.main = MainScreen(self._keys.keys)
+        self.main: MainScreen = MainScreen(self._keys.keys)
         self._told = 0
         for theme in THEMES:
             self.register_theme(theme)
@@ -89,6 +91,8 @@ class WorkbenchApp(App[None]):
         value = self.session.value()
         self.main.show(value, value.at_ms or round(time.time() * 1000))
         self._tell_news(value)
+        if self.leaving and asking.has_ended(value):
+            self.close_session()
 
     def _tell_news(self, value: SessionValue) -> None:
         news = [notice for notice in value.notices if notice.number > self._told]
@@ -116,7 +120,7 @@ class WorkbenchApp(App[None]):
     def show_help(self) -> None:
         """Show the keys."""
         lines = tuple(help_lines(self._keys.keys, str(self._keymap_path)))
-        self.push_screen(TextDialog("help", lines))
+        self.push_screen(TextDialog("help", lambda: lines))
 
     def change_theme(self) -> None:
         """Change between dark and light."""
@@ -134,35 +138,60 @@ class WorkbenchApp(App[None]):
 
     def edit_selected(self) -> None:
         """Open what is selected in the editor."""
-        place = self._selected_place()
+        place = self.main.selected_place()
         if place is None:
             self.tell("Nothing is known of where that is written.", "warning")
         else:
             self.edit(place)
 
-    def _selected_place(self) -> Place | None:
-        if self.main.graph.has_focus:
-            return place_of(self.session.value().plan, self.main.graph.selected)
-        panel = self.main.pages.focused_panel
-        item = panel.table.selected
-        return None if item is None else panel.spec.place(item)
+    def edit(self, place: Place | None) -> bool:
+        """Open *place* in the user's editor, the terminal lent to it meanwhile.
 
-    def edit(self, place: Place | None) -> None:
-        """Open *place* in the user's editor, the terminal lent to it meanwhile."""
+        Returns:
+            Whether the editor ended well.
+        """
         if place is None:
-            return
+            return False
         try:
             command = editor_command(self._environ, *place)
             with self.suspend():
                 code = self._editor(command)
         except SuspendNotSupported:
             self.tell("This terminal cannot be lent to an editor.", "warning")
+            return False
         except (OSError, ValueError) as failure:
             self.tell(f"The editor could not be started: {failure}. Set $EDITOR.", "error")
-        else:
-            if code:
-                self.tell(f"The editor ended with {code}.", "warning")
+            return False
+        if code:
+            self.tell(f"The editor ended with {code}.", "warning")
         self.refresh()
+        return code == 0
+
+    # Leaving
+
+    async def action_quit(self) -> None:
+        """Drain and leave; Textual's own key for it comes here too."""
+        asking.quit_drained(self)
+
+    def close_session(self) -> None:
+        """End everything that the session started, then leave."""
+        self.leaving = False
+        self.run_worker(
+            self.session.close,
+            name="close",
+            group="leaving",
+            description="closing the session",
+            exclusive=True,
+            exit_on_error=False,
+            thread=True,
+        )
+
+    @on(Worker.StateChanged)
+    def _worked(self, event: Worker.StateChanged) -> None:
+        if event.state is WorkerState.ERROR:
+            self.tell(f"{event.worker.description} failed: {event.worker.error!r}", "error")
+        if event.worker.name == "close" and event.worker.is_finished:
+            self.exit()
 
     # What panels and dialogs answer
 
@@ -172,6 +201,14 @@ class WorkbenchApp(App[None]):
         nodes = {node.id for node in plan.nodes} if plan is not None else set()
         self.session.watch_samples(event.box_id if event.box_id in nodes else None)
 
+    @on(GraphView.Opened)
+    def _opened_box(self, event: GraphView.Opened) -> None:
+        place = place_of(self.session.value().plan, event.box_id)
+        dialog = TextDialog(
+            "selected", lambda: detail_lines(self.session.value(), event.box_id), place
+        )
+        self.push_screen(dialog, self._edit_answered)
+
     @on(ListPanel.Opened)
     def _opened(self, event: ListPanel.Opened) -> None:
         spec = event.panel.spec
@@ -179,7 +216,11 @@ class WorkbenchApp(App[None]):
         node = spec.node(event.item)
         if node:
             self.main.graph.select(node)
-        self.push_screen(TextDialog(spec.title.lower(), lines, spec.place(event.item)), self.edit)
+        dialog = TextDialog(spec.title.lower(), lambda: lines, spec.place(event.item))
+        self.push_screen(dialog, self._edit_answered)
+
+    def _edit_answered(self, place: Place | None) -> None:
+        self.edit(place)
 
     @on(ListPanel.Copied)
     def _copied(self, event: ListPanel.Copied) -> None:

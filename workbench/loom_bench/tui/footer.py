@@ -63,14 +63,16 @@ def _named(action: Action, keymap: Mapping[str, str], value: SessionValue) -> Li
 
 
 def tab_line(
-    pages: Sequence[PageSpec], active: str, value: SessionValue, width: int
+    pages: Sequence[PageSpec], active: str, value: SessionValue, width: int, *, focused: bool = True
 ) -> tuple[Line, Sequence[str]]:
     """Return the tabs, and the page that each run stands for.
 
-    Badges go first where there is little room, then titles but the active one.
+    Badges go first where there is little room, then the ends of titles.
     """
     for badges, titles in ((True, True), (False, True), (False, False)):
         runs, meant = _tabs(pages, active, value, badges=badges, titles=titles)
+        if not focused:
+            runs = [(text, Ink.CURSOR_IDLE if ink is Ink.CURSOR else ink) for text, ink in runs]
         if width_of(runs) <= width:
             break
     return runs, meant
@@ -82,7 +84,9 @@ def _tabs(
     runs: list[Run] = []
     meant: list[str] = []
     for number, page in enumerate(pages, start=1):
-        for run in _tab(number, page, value, active=page.id == active, badges=badges, titles=titles):
+        for run in _tab(
+            number, page, value, active=page.id == active, badges=badges, titles=titles
+        ):
             runs.append(run)
             meant.append(page.id)
     return runs, meant
@@ -93,9 +97,11 @@ def _tab(
 ) -> Iterator[Run]:
     badge = page.panels[0].badge(value)
     alarmed = badge is not None and badge[1] is Ink.BAD
-    title = page.title if titles or active else page.title[:3]
+    title = page.title if titles else page.short
     ink = Ink.CURSOR if active else Ink.BAD if alarmed and not badges else Ink.DIM
     yield (f" {number}", Ink.CURSOR if active else Ink.KEY)
-    yield (f" {title} ", ink)
+    yield (f"{'x' if alarmed else ' '}{title}", ink)
     if badge is not None and badges:
-        yield (f"{badge[0]} ", Ink.CURSOR if active else badge[1])
+        yield (f" {badge[0]}", Ink.CURSOR if active else badge[1])
+    if active:
+        yield (" ", Ink.CURSOR)

@@ -1,4 +1,4 @@
-"""The user's own keys: a TOML file of action ids and keys; what is wrong in it is told, not fatal."""
+"""The user's own keys: a TOML file of action ids and keys; mistakes in it are told, not fatal."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def read_keymap(path: Path) -> Keymap:
     except FileNotFoundError:
         return Keymap()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as failure:
-        return Keymap(problems=(f"{safe(str(path))}: {safe(str(failure))}; the usual keys are used",))
+        return Keymap(
+            problems=(f"{safe(str(path))}: {safe(str(failure))}; the usual keys are used",)
+        )
     keys: dict[str, str] = {}
     problems: list[str] = []
     for action_id, wanted in _flat(entries).items():

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.screen import Screen
+from textual.widget import Widget
 
 from loom_bench.session.value import SessionValue
-from loom_bench.tui.actions import Action
-from loom_bench.tui.details import detail_lines
+from loom_bench.tui.actions import Action, bindings
+from loom_bench.tui.details import detail_lines, place_of
 from loom_bench.tui.footer import footer_actions, footer_line
 from loom_bench.tui.panels.pages import PAGES
+from loom_bench.tui.panels.spec import Place
 from loom_bench.tui.status import status_lines
 from loom_bench.tui.widgets.graph_view import GraphView
 from loom_bench.tui.widgets.lines import Lines, ScrolledLines
 from loom_bench.tui.widgets.pages import Pages
 
 _NARROW_BELOW_CELLS = 100
+_LOW_BELOW_ROWS = 40
+_ZOOMS = ("zoom-graph", "zoom-panels")
 
 
 class MainScreen(Screen[None]):
     """Draws session values; what the user wants goes up as messages."""
 
     CSS_PATH = "main_screen.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("screen")
 
     class Wanted(Message):
         """An action was clicked in the line of keys."""
@@ -88,28 +95,45 @@ class MainScreen(Screen[None]):
 
     def zoom(self) -> None:
         """Give the focused part the whole screen, or give it back."""
-        name = "zoom-graph" if self.graph.has_focus else "zoom-panels"
-        zoomed = self.has_class("zoom-graph", "zoom-panels") or any(
-            self.has_class(each) for each in ("zoom-graph", "zoom-panels")
-        )
-        self.remove_class("zoom-graph", "zoom-panels")
-        if not zoomed:
-            self.add_class(name)
-
-    def focus_part(self) -> None:
-        """Move the focus from the graph to the panels, or back."""
-        if self.graph.has_focus and self.pages.display:
-            if self.has_class("zoom-graph"):
-                self.set_class(False, "zoom-graph").add_class("zoom-panels")
-            self.pages.focus_rows()
+        if self._zoomed:
+            self.remove_class(*_ZOOMS)
         else:
-            if self.has_class("zoom-panels"):
-                self.set_class(False, "zoom-panels").add_class("zoom-graph")
-            self.graph.focus()
+            self.add_class("zoom-panels" if self._in_panels else "zoom-graph")
+
+    @property
+    def _zoomed(self) -> bool:
+        return any(self.has_class(name) for name in _ZOOMS)
+
+    @property
+    def _in_panels(self) -> bool:
+        return any(panel.has_focus_within for panel in self.pages.panels)
+
+    def focus_part(self, step: int) -> None:
+        """Move the focus to the next part, or to the one before; a zoom moves along."""
+        parts: list[Widget] = [self.graph]
+        if self._details.display and not self._zoomed:
+            parts.append(self._details)
+        parts.extend(panel.table for panel in self.pages.panels)
+        at = next((index for index, part in enumerate(parts) if part.has_focus), 0)
+        part = parts[(at + step) % len(parts)]
+        if self._zoomed:
+            self.remove_class(*_ZOOMS)
+            self.add_class("zoom-graph" if part is self.graph else "zoom-panels")
+        part.focus()
+
+    def selected_place(self) -> Place | None:
+        """Return file and line of what is selected where the focus is."""
+        if not self._in_panels:
+            plan = self._value.plan if self._value is not None else None
+            return place_of(plan, self.graph.selected)
+        panel = self.pages.focused_panel
+        item = panel.table.selected
+        return None if item is None else panel.spec.place(item)
 
     def on_resize(self, event: events.Resize) -> None:
         """Put graph and panels side by side where there is room."""
         self.set_class(event.size.width < _NARROW_BELOW_CELLS, "narrow")
+        self.set_class(event.size.height < _LOW_BELOW_ROWS, "low")
         self._show_keys()
 
     def on_descendant_focus(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from loom_bench.session.value import Phase
+from loom_bench.tui import asking
 from loom_bench.tui.panels.pages import PAGES
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ _DEEDS: Final[dict[str, Callable[[WorkbenchApp], object]]] = {
     "run.step": lambda app: app.session.step_batch(),
     "run.reload": lambda app: app.session.reload(),
     "run.manual": _manual,
-    "run.decide": lambda app: app.decide(),
+    "run.decide": asking.decide,
     "run.drain": lambda app: app.session.drain(),
     "run.finish": lambda app: app.session.finish(),
     "run.restart": lambda app: app.session.restart(),
@@ -77,15 +78,15 @@ _DEEDS: Final[dict[str, Callable[[WorkbenchApp], object]]] = {
     "feed.slower": _slower,
     "feed.stop": _stop_feed,
     "feed.full": lambda app: app.session.set_feed_rate(None),
-    "feed.record": lambda app: app.feed_record(),
+    "feed.record": asking.feed_record,
     "open.editor": lambda app: app.edit_selected(),
-    "open.flow": lambda app: app.open_flow(),
-    "open.broker": lambda app: app.switch_broker(),
+    "open.flow": asking.open_flow,
+    "open.broker": asking.switch_broker,
     **{f"view.{page.id}": _page(page.id) for page in PAGES},
     "view.next": lambda app: app.main.pages.go_by(1),
     "view.previous": lambda app: app.main.pages.go_by(-1),
-    "view.focus": lambda app: app.main.focus_part(),
-    "view.focus_back": lambda app: app.main.focus_part(),
+    "view.focus": lambda app: app.main.focus_part(1),
+    "view.focus_back": lambda app: app.main.focus_part(-1),
     "view.zoom": lambda app: app.main.zoom(),
     "view.trouble": _trouble,
     "view.drawing": lambda app: app.main.graph.change_drawing(),
@@ -93,6 +94,6 @@ _DEEDS: Final[dict[str, Callable[[WorkbenchApp], object]]] = {
     "bench.help": lambda app: app.show_help(),
     "bench.palette": lambda app: app.action_command_palette(),
     "bench.snapshot": lambda app: app.snapshot(),
-    "bench.quit": lambda app: app.quit_drained(),
-    "bench.quit_now": lambda app: app.quit_at_once(),
+    "bench.quit": asking.quit_drained,
+    "bench.quit_now": asking.quit_at_once,
 }

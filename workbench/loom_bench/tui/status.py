@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
-from loom_bench.session.value import BrokerView, Phase, SessionValue
+from loom_bench.session.value import BrokerView, Phase, Revision, SessionValue
 from loom_bench.tui.figures import bytes_text, count_text, rate_text, seconds_text, trend_text
 from loom_bench.tui.ink import Ink, Line, joined
 
@@ -54,9 +54,20 @@ def _revision(value: SessionValue) -> Line:
         ink = Ink.BAD if bad else Ink.WARN
         mark = "x " if bad else ""
         line.append((f"{' ' if line else ''}{mark}r{newest.number} {newest.state}", ink))
+    if value.conflict is not None and (newest is None or newest.state != "waiting"):
+        line.append((f" r{value.conflict.revision} waiting", Ink.WARN))
+    if key := _key_of(value, newest):
+        line.extend(((" ", Ink.PLAIN), (key, Ink.KEY)))
     if value.manual_reload:
         line.append((" manual", Ink.WARN))
     return line
+
+
+def _key_of(value: SessionValue, newest: Revision | None) -> str:
+    """Return the key that goes to what has to be looked at."""
+    if value.conflict is not None:
+        return "c"
+    return "8" if newest is not None and newest.state == "refused" else ""
 
 
 def _broker(broker: BrokerView) -> Line:
@@ -89,8 +100,10 @@ def _second(value: SessionValue) -> Iterator[Line]:
     yield _feed(value)
     yield _lag(value)
     yield (
-        (f"{'x ' if value.errors_seen else ''}{count_text(value.errors_seen)}",
-         Ink.BAD if value.errors_seen else Ink.PLAIN),
+        (
+            f"{'x ' if value.errors_seen else ''}{count_text(value.errors_seen)}",
+            Ink.BAD if value.errors_seen else Ink.PLAIN,
+        ),
         (" errors", Ink.BAD if value.errors_seen else Ink.DIM),
     )
     if value.offsets:

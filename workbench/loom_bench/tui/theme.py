@@ -1,10 +1,15 @@
-"""The two looks of the workbench."""
+"""The two looks of the workbench: Textual's colours, and a style for every ink."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
+from rich.style import Style
 from textual.theme import Theme
+
+from loom_bench.tui.ink import Ink
 
 DARK: Final = Theme(
     name="loom-dark",
@@ -20,9 +25,9 @@ DARK: Final = Theme(
     panel="#222a31",
     dark=True,
     variables={
-        "ink-dim": "#7d8994",
-        "ink-cursor": "#2c4a66",
-        "ink-cursor-idle": "#28323b",
+        "dim": "#7d8994",
+        "cursor": "#2c4a66",
+        "cursor-idle": "#28323b",
         "border": "#3a4650",
         "border-blurred": "#3a4650",
     },
@@ -42,12 +47,42 @@ LIGHT: Final = Theme(
     panel="#e6eaee",
     dark=False,
     variables={
-        "ink-dim": "#66727c",
-        "ink-cursor": "#c4dcf2",
-        "ink-cursor-idle": "#e0e6eb",
+        "dim": "#66727c",
+        "cursor": "#c4dcf2",
+        "cursor-idle": "#e0e6eb",
         "border": "#a8b4be",
         "border-blurred": "#a8b4be",
     },
 )
 
 THEMES: Final = (DARK, LIGHT)
+
+
+def ink_styles(theme: Theme) -> Mapping[Ink, Style]:
+    """Return what each ink adds to a widget's own style; a foreign theme gets the dark inks."""
+    return _styles(theme.name if theme.name == LIGHT.name else DARK.name)
+
+
+@cache
+def _styles(name: str) -> Mapping[Ink, Style]:
+    theme = LIGHT if name == LIGHT.name else DARK
+    own = theme.variables
+    ground = theme.background
+    return {
+        Ink.PLAIN: Style(),
+        Ink.DIM: Style(color=own["dim"]),
+        Ink.STRONG: Style(bold=True),
+        Ink.GOOD: Style(color=theme.success),
+        Ink.WARN: Style(color=theme.warning),
+        Ink.BAD: Style(color=theme.error, bold=True),
+        Ink.ACCENT: Style(color=theme.accent),
+        Ink.HEAD: Style(color=own["dim"], bgcolor=theme.panel),
+        Ink.KEY: Style(color=theme.primary, bold=True),
+        Ink.CURSOR: Style(bgcolor=own["cursor"], bold=True),
+        Ink.CURSOR_IDLE: Style(bgcolor=own["cursor-idle"]),
+        Ink.CURSOR_BORDER: Style(color=theme.primary, bold=True),
+        Ink.BADGE: Style(color=ground, bgcolor=theme.secondary, bold=True),
+        Ink.BADGE_GOOD: Style(color=ground, bgcolor=theme.success, bold=True),
+        Ink.BADGE_WARN: Style(color=ground, bgcolor=theme.warning, bold=True),
+        Ink.BADGE_BAD: Style(color=ground, bgcolor=theme.error, bold=True),
+    }

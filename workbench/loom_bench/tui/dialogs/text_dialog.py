@@ -1,52 +1,62 @@
-"""A screen that shows lines until it is closed: details of a row, help."""
+"""A screen that shows lines until it is closed: details of a row or a node, help."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from loom_bench.tui.ink import Ink, Line
+from loom_bench.tui.ink import Ink, Line, Run
 from loom_bench.tui.panels.spec import Place
 from loom_bench.tui.widgets.lines import Lines, ScrolledLines
+
+_REDRAWN_PER_S = 4
 
 
 class TextDialog(ModalScreen[Place | None]):
     """Shows lines; answers with a place when that is to be opened in the editor.
 
     Args:
-        title: What stands in the border; safe.
-        lines: The lines.
+        title: What stands in the border.
+        lines: Gives the lines; asked again and again, so that figures live.
         place: File and line that ``e`` opens.
     """
 
     CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         ("escape,q,enter", "close", "Close"),
         ("e", "edit", "Edit"),
     ]
 
-    def __init__(self, title: str, lines: Sequence[Line], place: Place | None = None) -> None:
+    def __init__(
+        self, title: str, lines: Callable[[], Sequence[Line]], place: Place | None = None
+    ) -> None:
         super().__init__()
-        self._title = title
-        self._lines = lines
+        self._heading = title
+        self._given = lines
         self._place = place
+        self._shown = ScrolledLines(lines())
 
     def compose(self) -> ComposeResult:
         """Yield the lines and what can be done."""
-        box = Vertical(classes="dialog wide")
-        box.border_title = self._title
-        with box:
-            yield ScrolledLines(self._lines)
-            keys = Lines(classes="dialog-keys")
-            told: list[tuple[str, Ink]] = [("esc", Ink.KEY), (" closes", Ink.DIM)]
+        with Vertical(classes="dialog wide") as box:
+            box.border_title = self._heading
+            yield self._shown
+            told: list[Run] = [("esc", Ink.KEY), (" closes", Ink.DIM)]
             if self._place is not None:
                 told += [("   e", Ink.KEY), (" opens the line in your editor", Ink.DIM)]
+            keys = Lines(classes="dialog-keys")
             keys.show((told,))
             yield keys
+
+    def on_mount(self) -> None:
+        """Begin to follow the figures."""
+        self._shown.focus()
+        self.set_interval(1 / _REDRAWN_PER_S, lambda: self._shown.show(self._given()))
 
     def action_close(self) -> None:
         """Close."""

@@ -1,1 +1,1 @@
-"""The panels: pure functions from a session's value to lines, and one widget that shows any of them."""
+"""The panels: what each shows, as pure functions from a session's value to rows and lines."""

@@ -22,8 +22,8 @@ _COLUMNS = (
     Column("lately", _HISTORY_CELLS, from_cells=72),
     Column("last", 6, right=True),
     Column("first", 6, right=True, from_cells=100),
-    Column("kind", 8, from_cells=56),
-    Column("node", 18),
+    Column("kind", 8, from_cells=84),
+    Column("node", 16),
     Column("what", 0),
 )
 
@@ -76,10 +76,16 @@ def _fields(view: ErrorGroupView) -> Mapping[str, str]:
     }
 
 
-def _detail(view: ErrorGroupView, value: SessionValue) -> Iterator[Line]:
+def _detail(view: ErrorGroupView) -> Iterator[Line]:
     group = view.group
     yield ((group.exception_type, Ink.BAD),)
     yield from body_lines(group.reason)
+    yield ()
+    if group.traceback:
+        yield heading("Where, in your code")
+        yield from body_lines(group.traceback)
+    else:
+        yield (("No frame of your code was on the way there.", Ink.DIM),)
     yield ()
     yield labelled("kind", group.kind)
     yield labelled("node", group.node, Ink.STRONG)
@@ -92,12 +98,6 @@ def _detail(view: ErrorGroupView, value: SessionValue) -> Iterator[Line]:
     if group.topic is not None:
         yield labelled("newest record", f"{group.topic} [{group.partition}] @ {group.offset}")
     yield labelled("fingerprint", group.fingerprint, Ink.DIM)
-    yield ()
-    if group.traceback:
-        yield heading("Where, in your code")
-        yield from body_lines(group.traceback)
-    else:
-        yield (("No frame of your code was on the way there.", Ink.DIM),)
 
 
 def _place(view: ErrorGroupView) -> Place | None:
@@ -118,8 +118,9 @@ ERRORS = PanelSpec(
     empty=_empty,
     names=("node", "kind", "type", "topic"),
     fields=_fields,
-    detail=lambda view, value: tuple(_detail(view, value)),
+    detail=lambda view, _: tuple(_detail(view)),
     badge=_badge,
     place=_place,
     node=lambda view: view.group.node,
+    preview=True,
 )

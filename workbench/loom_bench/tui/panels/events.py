@@ -16,10 +16,10 @@ _MAX_RELATED = 200
 
 _COLUMNS = (
     Column("time", 12),
-    Column("scope", 11, from_cells=56),
+    Column("scope", 11, from_cells=84),
     Column("kind", 5),
-    Column("name", 24),
-    Column("took", 6, right=True),
+    Column("name", 20),
+    Column("took", 6, right=True, from_cells=66),
     Column("what", 0),
 )
 
@@ -55,7 +55,13 @@ def _empty(value: SessionValue) -> Sequence[Line]:
     if not value.feed.running and not value.events_seen:
         return (
             plain("No events yet: nothing was read."),
-            (("Write a record with ", Ink.DIM), ("a", Ink.KEY), (", or start the feed with ", Ink.DIM), ("+", Ink.KEY), (".", Ink.DIM)),
+            (
+                ("Write a record with ", Ink.DIM),
+                ("a", Ink.KEY),
+                (", or start the feed with ", Ink.DIM),
+                ("+", Ink.KEY),
+                (".", Ink.DIM),
+            ),
         )
     return (plain("No events match. Esc drops the filter."),)
 
@@ -101,7 +107,10 @@ def _related(event: SeenEvent, value: SessionValue) -> Iterator[Line]:
         yield (
             ("> " if other is event else "  ", Ink.ACCENT),
             (f"{clock_text(other.at_ms)}  ", Ink.DIM),
-            (f"{other.scope} {other.kind} {other.name}  {_what(other)}", Ink.BAD if bad else Ink.PLAIN),
+            (
+                f"{other.scope} {other.kind} {other.name}  {_what(other)}",
+                Ink.BAD if bad else Ink.PLAIN,
+            ),
         )
 
 

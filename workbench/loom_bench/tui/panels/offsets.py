@@ -15,7 +15,7 @@ from loom_bench.tui.figures import (
     trend_text,
 )
 from loom_bench.tui.ink import Ink, Line, Run, plain
-from loom_bench.tui.panels.spec import PanelSpec
+from loom_bench.tui.panels.spec import PanelSpec, no_summary
 from loom_bench.tui.panels.texts import labelled
 from loom_bench.tui.widgets.line_table import Column, TableForm
 
@@ -114,27 +114,25 @@ def _detail(view: OffsetView, value: SessionValue) -> Iterator[Line]:
             )
 
 
+def _badge(value: SessionValue) -> Run | None:
+    if any(view.commit_failures for view in value.offsets):
+        return ("x", Ink.BAD)
+    lag = sum(view.lag or 0 for view in value.offsets)
+    return (f"lag {count_text(lag)}", Ink.DIM) if lag else None
+
+
 OFFSETS = PanelSpec(
     id="offsets",
     title="Offsets",
-    form=TableForm(
-        _COLUMNS, _cells, lambda view: (view.row.topic, view.row.partition), ages=True
-    ),
+    form=TableForm(_COLUMNS, _cells, lambda view: (view.row.topic, view.row.partition), ages=True),
     items=lambda value: value.offsets,
     summary=_summary,
     empty=_empty,
     names=("topic", "partition"),
     fields=_fields,
     detail=lambda view, value: tuple(_detail(view, value)),
-    badge=lambda value: _badge(value),
+    badge=_badge,
 )
-
-
-def _badge(value: SessionValue) -> Run | None:
-    if any(view.commit_failures for view in value.offsets):
-        return ("x", Ink.BAD)
-    lag = sum(view.lag or 0 for view in value.offsets)
-    return (f"lag {count_text(lag)}", Ink.DIM) if lag else None
 
 
 def _commit_cells(commit: CommitSeen, _: int) -> Sequence[Run]:
@@ -162,8 +160,10 @@ COMMITS = PanelSpec(
     title="Commits",
     form=TableForm(_COMMIT_COLUMNS, _commit_cells, id, follows=True),
     items=lambda value: value.commits,
-    summary=lambda value: (),
-    empty=lambda value: ((("No commit yet: one comes with every epoch that read something.", Ink.DIM),),),
+    summary=no_summary,
+    empty=lambda _: (
+        (("No commit yet: one comes with every epoch that read something.", Ink.DIM),),
+    ),
     names=("topic", "partition", "offset"),
     fields=lambda commit: {
         "topic": commit.topic,
@@ -172,5 +172,4 @@ COMMITS = PanelSpec(
         "text": commit.problem or "",
     },
     detail=_commit_detail,
-    badge=lambda value: None,
 )

@@ -87,7 +87,5 @@ OUTPUT = PanelSpec(
     names=("topic", "key", "kind"),
     fields=_fields,
     detail=lambda output, value: tuple(_detail(output, value)),
-    badge=lambda value: (
-        (count_text(value.outputs_seen), Ink.DIM) if value.outputs_seen else None
-    ),
+    badge=lambda value: (count_text(value.outputs_seen), Ink.DIM) if value.outputs_seen else None,
 )

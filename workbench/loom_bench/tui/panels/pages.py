@@ -15,12 +15,12 @@ from loom_bench.tui.panels.spec import PageSpec
 from loom_bench.tui.panels.state import STATE
 
 PAGES: Final = (
-    PageSpec("events", "Events", (EVENTS,)),
-    PageSpec("errors", "Errors", (ERRORS,)),
-    PageSpec("offsets", "Offsets", (OFFSETS, COMMITS)),
-    PageSpec("ledger", "Ledger", (LEDGER,)),
-    PageSpec("output", "Output", (OUTPUT,)),
-    PageSpec("logs", "Logs", (LOGS,)),
-    PageSpec("state", "State", (STATE,)),
-    PageSpec("problems", "Problems", (PROBLEMS, REVISIONS)),
+    PageSpec("events", "Events", "Evts", (EVENTS,)),
+    PageSpec("errors", "Errors", "Errs", (ERRORS,)),
+    PageSpec("offsets", "Offsets", "Offs", (OFFSETS, COMMITS)),
+    PageSpec("ledger", "Ledger", "Ledg", (LEDGER,)),
+    PageSpec("output", "Output", "Out", (OUTPUT,)),
+    PageSpec("logs", "Logs", "Logs", (LOGS,)),
+    PageSpec("state", "State", "State", (STATE,)),
+    PageSpec("problems", "Problems", "Prob", (PROBLEMS, REVISIONS)),
 )

@@ -8,7 +8,7 @@ from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.session.value import Revision, SessionValue
 from loom_bench.tui.figures import age_text, clock_text, of_many
 from loom_bench.tui.ink import Ink, Line, Run, plain
-from loom_bench.tui.panels.spec import PanelSpec, Place
+from loom_bench.tui.panels.spec import PanelSpec, Place, no_summary
 from loom_bench.tui.panels.texts import diagnosis_body, heading, labelled, place_text
 from loom_bench.tui.widgets.line_table import Column, TableForm
 
@@ -88,6 +88,11 @@ def _fields(diagnosis: Diagnosis) -> Mapping[str, str]:
     }
 
 
+def _badge(value: SessionValue) -> Run | None:
+    count = len(problems_of(value))
+    return (str(count), Ink.BAD) if count else None
+
+
 PROBLEMS = PanelSpec(
     id="problems",
     title="Problems",
@@ -97,18 +102,12 @@ PROBLEMS = PanelSpec(
     empty=_empty,
     names=("file", "code", "node"),
     fields=_fields,
-    detail=lambda diagnosis, value: tuple(diagnosis_body(diagnosis)),
-    badge=lambda value: _badge(value),
-    place=lambda diagnosis: (
-        None if diagnosis.file is None else (diagnosis.file, diagnosis.line)
-    ),
+    detail=lambda diagnosis, _: tuple(diagnosis_body(diagnosis)),
+    badge=_badge,
+    place=lambda diagnosis: None if diagnosis.file is None else (diagnosis.file, diagnosis.line),
     node=lambda diagnosis: diagnosis.component or None,
+    preview=True,
 )
-
-
-def _badge(value: SessionValue) -> Run | None:
-    count = len(problems_of(value))
-    return (str(count), Ink.BAD) if count else None
 
 
 def _revision_cells(revision: Revision, now_ms: int) -> Sequence[Run]:
@@ -150,11 +149,10 @@ REVISIONS = PanelSpec(
         _REVISION_COLUMNS, _revision_cells, lambda each: each.number, follows=True, ages=True
     ),
     items=lambda value: value.revisions,
-    summary=lambda value: (),
-    empty=lambda value: ((("No revision yet: the module is being loaded.", Ink.DIM),),),
+    summary=no_summary,
+    empty=lambda _: ((("No revision yet: the module is being loaded.", Ink.DIM),),),
     names=("state", "hash"),
     fields=lambda each: {"state": each.state, "text": each.summary, "hash": each.content_hash},
     detail=lambda revision, value: tuple(_revision_detail(revision, value)),
-    badge=lambda value: None,
     place=_revision_place,
 )

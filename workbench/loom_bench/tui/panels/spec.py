@@ -16,6 +16,15 @@ Place = tuple[str, int | None]
 """File and line."""
 
 
+def no_summary(_: SessionValue) -> Line:
+    """Return nothing to stand above the rows."""
+    return ()
+
+
+def _no_badge(_: SessionValue) -> Run | None:
+    return None
+
+
 def _no_place(_: Any) -> Place | None:
     return None
 
@@ -33,14 +42,15 @@ class PanelSpec(Generic[T]):
         title: What stands on its tab.
         form: Columns and cells.
         items: The rows, from the value; the same object as long as nothing changed, where it can.
-        summary: What stands above the rows: totals, and what was left out.
+        summary: What stands above the rows: totals, and what was left out; empty for none.
         empty: What stands there when there are no rows: what to do.
         names: Names of what a filter can look into.
         fields: What it looks into, by name.
         detail: Everything about one row.
+        badge: What stands beside the title on the tab.
         place: File and line of a row.
         node: Node that a row is about.
-        badge: What stands beside the title on the tab.
+        preview: Whether the selected row's details stand below, where there is room.
     """
 
     id: str
@@ -52,9 +62,10 @@ class PanelSpec(Generic[T]):
     names: tuple[str, ...]
     fields: Callable[[T], Mapping[str, str]]
     detail: Callable[[T, SessionValue], Sequence[Line]]
-    badge: Callable[[SessionValue], Run | None]
+    badge: Callable[[SessionValue], Run | None] = _no_badge
     place: Callable[[T], Place | None] = _no_place
     node: Callable[[T], str | None] = _no_node
+    preview: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,9 +75,11 @@ class PageSpec:
     Attributes:
         id: Stable name; the last part of its action's.
         title: What stands on its tab.
+        short: What stands there when there is little room.
         panels: Its lists.
     """
 
     id: str
     title: str
+    short: str
     panels: tuple[PanelSpec[Any], ...]

@@ -1,33 +1,38 @@
-"""The graph: a plan drawn with boxes and lines, live, with one box selected."""
+"""The graph: a picture of the plan, live, with one box selected; pans and folds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from loom_bench.graph.patch import PlacedBox
-from loom_bench.session.value import NodeView, SessionValue
+from loom_bench.session.value import SessionValue
 from loom_bench.tui.actions import bindings
-from loom_bench.tui.graph_rows import GraphRows, Part, Piece, graph_rows, inside, note_of
-from loom_bench.tui.health import INKS, MARKS, Health, health_of, worst
-from loom_bench.tui.ink import INK_CLASSES, Ink, Run, fitted, paint, plain
-from loom_bench.tui.ink import Line as InkLine
+from loom_bench.tui.health import Health
+from loom_bench.tui.ink import Ink, Line, Run
+from loom_bench.tui.pictures.boxes import BoxPicture
+from loom_bench.tui.pictures.look import GraphLook, inside
+from loom_bench.tui.pictures.outline import OutlinePicture
+from loom_bench.tui.pictures.spots import GraphPicture, Spot, nearest, spot_at
+from loom_bench.tui.waiting import waiting_lines
+from loom_bench.tui.widgets.painter import Painter
 from loom_runtime.compiler.document_parts import PlanDocument
 
 _PAN_CELLS = 8
+_SCREENS_OF_BOXES = 2
+"""Boxes are drawn when that takes no more screens to pan over; beyond, an outline tells more."""
 
 
-class GraphView(ScrollView, can_focus=True):
+class GraphView(Painter, ScrollView, can_focus=True):
     """Draws the plan of a session's value and selects one of its boxes."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
-    BINDINGS: ClassVar = bindings("graph")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("graph")
     ALLOW_SELECT = False
 
     class Selected(Message):
@@ -41,69 +46,96 @@ class GraphView(ScrollView, can_focus=True):
             super().__init__()
             self.box_id = box_id
 
+    class Opened(Message):
+        """The details of a box were asked for.
+
+        Attributes:
+            box_id: Its id.
+        """
+
+        def __init__(self, box_id: str) -> None:
+            super().__init__()
+            self.box_id = box_id
+
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._plan: PlanDocument | None = None
-        self._views: Mapping[str, NodeView] = {}
-        self._changed: frozenset[str] = frozenset()
-        self._rows: GraphRows | None = None
+        self._look: GraphLook | None = None
+        self._look_from: tuple[object, ...] = ()
+        self._picture: GraphPicture | None = None
         self._drawn_for: tuple[object, ...] = ()
         self._folded: frozenset[str] = frozenset()
-        self._healths: dict[str, Health] = {}
-        self._index = 0
-        self._empty: InkLine = plain("The flow is being loaded.")
+        self._boxes_wanted: bool | None = None
+        self._spot = 0
+        self._waiting: Sequence[Line] = ()
 
     # What it shows
 
     def show(self, value: SessionValue) -> None:
-        """Show the plan and the counters of *value*."""
-        if value.plan is not self._plan:
-            self._take_plan(value.plan)
-        if value.nodes is not self._views or set(value.changed_nodes) != self._changed:
-            self._views = value.nodes
-            self._changed = frozenset(value.changed_nodes)
-            self._healths.clear()
+        """Show the plan and the figures of *value*."""
+        look_from = (value.nodes, value.offsets, value.changed_nodes, value.plan, self._folded)
+        if any(new is not old for new, old in zip(look_from, self._look_from, strict=False)):
+            self._look = None
+        if self._look is None:
+            self._look, self._look_from = GraphLook(value, self._folded), look_from
             self.refresh()
+        if value.plan is not self._plan:
+            self._plan = value.plan
+            known = {node.id for node in value.plan.nodes} if value.plan is not None else set()
+            self._folded &= known
+        if value.plan is None:
+            self._picture = None
+            waiting = waiting_lines(value)
+            if waiting != self._waiting:
+                self._waiting = waiting
+                self.refresh()
         self._lay_out()
-
-    def _take_plan(self, plan: PlanDocument | None) -> None:
-        selected = self.selected
-        self._plan = plan
-        self._healths.clear()
-        ids = {node.id for node in plan.nodes} if plan is not None else set()
-        self._folded &= ids
-        self._lay_out()
-        self._select_id(selected)
 
     def _lay_out(self) -> None:
-        width = self.content_size.width
-        wanted = (id(self._plan), width, self._folded)
+        width, height = self.size.width, self.size.height
+        wanted = (id(self._plan), width, height, self._folded, self._boxes_wanted)
         if self._plan is None or not width or wanted == self._drawn_for:
             return
         selected = self.selected
         self._drawn_for = wanted
-        self._rows = graph_rows(self._plan, max_width=width - 2, folded=self._folded)
-        self.virtual_size = Size(self._rows.drawing.width, len(self._rows.rows))
+        self._picture = self._draw(self._plan, width - 1, height)
+        self.virtual_size = Size(self._picture.width, self._picture.height)
+        self._look = None
         self._select_id(selected)
         self.refresh()
 
+    def _draw(self, plan: PlanDocument, width: int, height: int) -> GraphPicture:
+        if self._boxes_wanted is not False:
+            boxes = BoxPicture(plan, max_width=width, folded=self._folded)
+            if self._boxes_wanted or boxes.height <= _SCREENS_OF_BOXES * height:
+                return boxes
+        return OutlinePicture(plan, max_width=width, folded=self._folded)
+
+    def change_drawing(self) -> None:
+        """Change between boxes and outline."""
+        self._boxes_wanted = not isinstance(self._picture, BoxPicture)
+        self._lay_out()
+
+    # What is selected
+
     @property
-    def boxes(self) -> tuple[PlacedBox, ...]:
-        """Every box that is drawn."""
-        return self._rows.boxes if self._rows is not None else ()
+    def spots(self) -> tuple[Spot, ...]:
+        """Everything that can be selected."""
+        return tuple(self._picture.spots) if self._picture is not None else ()
 
     @property
     def selected(self) -> str:
         """Id of the selected box; empty when there is none."""
-        return self.boxes[self._index].box.id if self._index < len(self.boxes) else ""
+        return self.spots[self._spot].id if self._spot < len(self.spots) else ""
 
     def select(self, box_id: str) -> bool:
-        """Select the box of a node, unfolding what hides it; tell whether there is one."""
-        if self._plan is not None and not any(each.box.id == box_id for each in self.boxes):
+        """Select a box, unfolding what hides it; tell whether there is one."""
+        if self._plan is not None and not any(spot.id == box_id for spot in self.spots):
+            plan = self._plan
             hiding = {
                 folded
                 for folded in self._folded
-                if any(node.id == box_id for node in inside(self._plan, folded))
+                if any(node.id == box_id for node in inside(plan, folded))
             }
             if not hiding:
                 return False
@@ -112,128 +144,65 @@ class GraphView(ScrollView, can_focus=True):
         return self._select_id(box_id)
 
     def _select_id(self, box_id: str) -> bool:
-        for index, placed in enumerate(self.boxes):
-            if placed.box.id == box_id:
-                self._select_index(index)
+        for index, spot in enumerate(self.spots):
+            if spot.id == box_id:
+                self._select_spot(index)
                 return True
-        self._select_index(min(self._index, max(0, len(self.boxes) - 1)))
+        self._select_spot(min(self._spot, max(0, len(self.spots) - 1)))
         return False
 
-    def _select_index(self, index: int) -> None:
-        self._index = index
-        if not self.boxes:
+    def _select_spot(self, index: int) -> None:
+        self._spot = index
+        if not self.spots:
             return
-        placed = self.boxes[index]
-        height = min(placed.height, len(placed.box.lines) + 2)
-        self.scroll_to_region(
-            Region(placed.x, placed.y, placed.width, height), animate=False, force=True
-        )
+        spot = self.spots[index]
+        top = 0 if index == 0 else spot.y
+        region = Region(spot.x, top, min(spot.width, self.size.width), spot.y + spot.height - top)
+        self.scroll_to_region(region, animate=False, force=True)
         self.refresh()
-        self.post_message(self.Selected(placed.box.id))
-
-    def health(self, box_id: str) -> Health:
-        """Return how a node fares; of a folded one, the worst of what lies inside."""
-        found = self._healths.get(box_id)
-        if found is None:
-            views = [self._views.get(box_id)]
-            if box_id in self._folded and self._plan is not None:
-                views.extend(self._views.get(node.id) for node in inside(self._plan, box_id))
-            found = self._healths[box_id] = worst(views)
-        return found
+        self.post_message(self.Selected(spot.id))
 
     def next_trouble(self) -> bool:
-        """Select the next failing node, or the next slow one; tell whether there is one."""
-        if self._plan is None:
+        """Select the next failing or slow node, the gravest first; tell whether there is one."""
+        if self._plan is None or self._look is None:
             return False
-        graded = [(health_of(self._views.get(node.id)), node.id) for node in self._plan.nodes]
-        gravest = max((health for health, _ in graded), default=Health.IDLE)
-        if gravest < Health.SLOW:
-            return False
+        look = self._look
+        graded = [(look.health(node.id), node.id) for node in self._plan.nodes]
         troubled = [node_id for health, node_id in graded if health >= Health.SLOW]
-        try:
+        if not troubled:
+            return False
+        if self.selected in troubled:
             following = troubled[troubled.index(self.selected) + 1 :]
-        except ValueError:
+        else:
+            gravest = max(health for health, _ in graded)
             following = [node_id for health, node_id in graded if health is gravest]
         return self.select((following or troubled)[0])
 
     # Painting
 
+    @property
+    def _margin(self) -> int:
+        width = self._picture.width if self._picture is not None else 0
+        return max(0, (self.scrollable_content_region.width - width) // 2)
+
     def render_line(self, y: int) -> Strip:
         """Return the strip of one row of the screen."""
-        region = self.scrollable_content_region
-        if self._rows is None:
-            return paint(self, self._empty if y == 1 else (), region.width)
-        left, top = round(self.scroll_x), round(self.scroll_y)
-        index = top + y
-        pieces = self._rows.rows[index] if index < len(self._rows.rows) else ()
-        margin = max(0, (region.width - self._rows.drawing.width) // 2)
-        line: list[Run] = [(" " * margin, Ink.PLAIN)] if margin else []
-        for piece in pieces:
-            line.extend(self._runs(piece))
-        strip = paint(self, line, max(region.width + left, 1))
-        return strip.crop(left, left + region.width)
-
-    def _runs(self, piece: Piece) -> InkLine:
-        if piece.part is Part.LINE or self._rows is None:
-            return ((piece.text, Ink.DIM),)
-        placed = self.boxes[piece.box]
-        health = self.health(placed.box.id)
-        chosen = piece.box == self._index
-        if piece.part is Part.BORDER:
-            ink = INKS[health] if health >= Health.SLOW else Ink.DIM
-            return ((piece.text, Ink.CURSOR_BORDER if chosen else ink),)
-        if piece.part is Part.NAME:
-            return self._name_runs(piece, placed.box.id, health, chosen=chosen)
-        if piece.part is Part.NOTE:
-            return self._note(piece, placed.box.id)
-        return ((piece.text, Ink.DIM),)
-
-    def _name_runs(self, piece: Piece, box_id: str, health: Health, *, chosen: bool) -> InkLine:
-        mark = MARKS[health]
-        if box_id in self._changed:
-            mark = "*" if mark == " " else mark
-        ink = INKS[health] if health >= Health.SLOW else Ink.STRONG
-        if chosen:
-            ink = Ink.CURSOR if self.has_focus else Ink.CURSOR_IDLE
-        text = mark + piece.text[1:]
-        return ((text, ink),)
-
-    def _note(self, piece: Piece, box_id: str) -> InkLine:
-        width = len(piece.text)
-        line: list[Run] = [(" ", Ink.PLAIN)]
-        left = width - 2
-        for text, ink in note_of(self._views.get(box_id)):
-            shown = text[:left]
-            line.append((shown, ink))
-            left -= len(shown)
-        line.append((fitted("", left + 1), Ink.PLAIN))
-        return line
+        width = self.scrollable_content_region.width
+        if self._picture is None or self._look is None:
+            line = self._waiting[y] if y < len(self._waiting) else ()
+            return self.paint(line, width)
+        left, row = round(self.scroll_x), round(self.scroll_y) + y
+        runs: list[Run] = [(" " * self._margin, Ink.PLAIN)] if self._margin else []
+        if row < self._picture.height:
+            runs.extend(self._picture.line(row, self._look, self._spot, focused=self.has_focus))
+        whole = max(width + left, self._margin + self._picture.width)
+        return self.paint(runs, whole).crop(left, left + width)
 
     # Moving
 
-    def _nearest(self, dx: int, dy: int) -> int | None:
-        here = self.boxes[self._index]
-        x, y = here.x + here.width // 2, here.y + 1
-        best: tuple[float, int] | None = None
-        for index, placed in enumerate(self.boxes):
-            away_x, away_y = placed.x + placed.width // 2 - x, placed.y + 1 - y
-            ahead, aside = (away_y * dy, abs(away_x)) if dy else (away_x * dx, abs(away_y))
-            if ahead <= 0 or (dx and aside > ahead):
-                continue
-            # A row is about as high as two cells are wide; what lies straight ahead comes first.
-            distance = ahead + (aside / 4 if dy else aside * 4)
-            if best is None or distance < best[0]:
-                best = distance, index
-        return best[1] if best is not None else None
-
     def _go(self, dx: int, dy: int) -> None:
-        if self.boxes:
-            found = self._nearest(dx, dy)
-            if found is not None:
-                self._select_index(found)
-
-    def change_drawing(self) -> None:
-        """Change between boxes and outline."""
+        if self.spots and (found := nearest(self.spots, self._spot, dx, dy)) is not None:
+            self._select_spot(found)
 
     def action_down(self) -> None:
         """Select the next box below."""
@@ -253,57 +222,44 @@ class GraphView(ScrollView, can_focus=True):
 
     def action_top(self) -> None:
         """Select the source."""
-        self._select_index(0)
+        self._select_spot(0)
 
     def action_bottom(self) -> None:
         """Select the last box."""
-        self._select_index(max(0, len(self.boxes) - 1))
+        self._select_spot(max(0, len(self.spots) - 1))
 
-    def action_pan_left(self) -> None:
-        """Move the view to the left."""
-        self.scroll_relative(x=-_PAN_CELLS, animate=False)
+    def action_pan(self, dx: int, dy: int) -> None:
+        """Move the view: *dx* steps to the right, *dy* half screens down."""
+        self.scroll_relative(x=dx * _PAN_CELLS, y=dy * max(1, self.size.height // 2), animate=False)
 
-    def action_pan_right(self) -> None:
-        """Move the view to the right."""
-        self.scroll_relative(x=_PAN_CELLS, animate=False)
-
-    def action_page_down(self) -> None:
-        """Move the view down."""
-        self.scroll_relative(y=self.size.height // 2, animate=False)
-
-    def action_page_up(self) -> None:
-        """Move the view up."""
-        self.scroll_relative(y=-(self.size.height // 2), animate=False)
+    def action_open(self) -> None:
+        """Ask for the details of the selected box."""
+        if self.selected:
+            self.post_message(self.Opened(self.selected))
 
     def action_fold(self) -> None:
         """Hide what lies inside the selected box, or show it."""
-        selected = self.selected
-        if self._plan is None or not inside(self._plan, selected):
-            return
-        self._folded ^= {selected}
-        self._healths.clear()
-        self._lay_out()
+        if self._plan is not None and inside(self._plan, self.selected):
+            self._folded ^= {self.selected}
+            self._lay_out()
 
     def action_unfold_all(self) -> None:
         """Show everything."""
         self._folded = frozenset()
-        self._healths.clear()
         self._lay_out()
 
     def on_click(self, event: events.Click) -> None:
         """Select the box that was clicked; a double click folds it."""
-        if self._rows is None:
+        offset = event.get_content_offset(self)
+        if offset is None:
             return
-        margin = max(0, (self.scrollable_content_region.width - self._rows.drawing.width) // 2)
-        x = event.x - self.gutter.left + round(self.scroll_x) - margin
-        y = event.y - self.gutter.top + round(self.scroll_y)
-        placed = self._rows.drawing.box_at(x, y)
-        if placed is None:
-            return
-        self._select_index(self.boxes.index(placed))
-        if event.chain == 2:
-            self.action_fold()
+        x = offset.x + round(self.scroll_x) - self._margin
+        found = spot_at(self.spots, x, offset.y + round(self.scroll_y))
+        if found is not None:
+            self._select_spot(found)
+            if event.chain == 2:
+                self.action_fold()
 
     def on_resize(self) -> None:
-        """Draw for the new width."""
+        """Draw for the new size."""
         self._lay_out()

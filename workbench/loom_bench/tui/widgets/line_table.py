@@ -1,19 +1,21 @@
-"""A table that draws only the rows that are seen, over a sequence that may be replaced at any time."""
+"""A table over a sequence that may be replaced at any time; draws only the rows that are seen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual import events
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from loom_bench.tui.actions import bindings
-from loom_bench.tui.ink import INK_CLASSES, Ink, Line, Run, fitted, paint
+from loom_bench.tui.ink import Ink, Line, Run, fitted
+from loom_bench.tui.widgets.painter import Painter
 
 T = TypeVar("T")
 
@@ -56,33 +58,28 @@ class TableForm(Generic[T]):
     ages: bool = False
 
 
-class LineTable(ScrollView, Generic[T], can_focus=True):
+class LineTable(Painter, ScrollView, Generic[T], can_focus=True):
     """The table. While it follows, the newest item is selected and in sight; moving away from it
     holds it: its owner then shows it nothing newer until it follows again."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
-    BINDINGS: ClassVar = bindings("list")
+    BINDINGS: ClassVar[list[BindingType]] = bindings("list")
     ALLOW_SELECT = False
 
     class Chosen(Message):
         """An item was chosen with Enter or a double click."""
 
-        def __init__(self, table: LineTable[T], item: T) -> None:
+        def __init__(self, item: Any) -> None:
             super().__init__()
-            self.table = table
             self.item = item
 
-        @property
-        def control(self) -> LineTable[T]:
-            """The table."""
-            return self.table
+    class Moved(Message):
+        """Another row is under the cursor, or the row there changed."""
 
     class Asked(Message):
         """Something was asked that the table cannot do alone: ``filter``, ``clear`` or ``copy``."""
 
-        def __init__(self, table: LineTable[T], what: str) -> None:
+        def __init__(self, what: str) -> None:
             super().__init__()
-            self.table = table
             self.what = what
 
     def __init__(self, form: TableForm[T], *, id: str | None = None) -> None:  # noqa: A002
@@ -123,6 +120,7 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
     def hold(self, held: bool) -> None:
         """Say whether the cursor stays where it is; the owner shows nothing newer meanwhile."""
         self.held = held and bool(self._items)
+        self.post_message(self.Moved())
 
     def select(self, identity: Hashable) -> bool:
         """Move the cursor to the item with *identity*; tell whether there is one."""
@@ -169,25 +167,23 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
         width = self.scrollable_content_region.width
         if not self._items:
             line = self._empty[y - 1] if 0 < y <= len(self._empty) else ()
-            return paint(self, line, width)
+            return self.paint(line, width)
         if y == 0 and self._heading:
             titles = [(column.title, Ink.HEAD) for column in self.form.columns]
-            return paint(self, self._row(titles, width, 0), width, under=Ink.HEAD)
+            return self.paint(self._row(titles, width, 0), width, under=Ink.HEAD)
         index = round(self.scroll_y) + y - self._heading
         if index >= len(self._items):
-            return paint(self, (), width)
+            return self.paint((), width)
         cells = self.form.cells(self._items[index], self._now_ms)
         under = None
         if index == self._cursor:
             under = Ink.CURSOR if self.has_focus else Ink.CURSOR_IDLE
-        return paint(self, self._row(cells, width, self._shift), width, under=under)
+        return self.paint(self._row(cells, width, self._shift), width, under=under)
 
     def _row(self, cells: Sequence[Run], width: int, shift: int) -> list[Run]:
         columns = self.form.columns
         shown = [column.from_cells <= width for column in columns]
-        taken = sum(
-            column.width + 1 for column, show in zip(columns, shown, strict=True) if show
-        )
+        taken = sum(column.width + 1 for column, show in zip(columns, shown, strict=True) if show)
         runs: list[Run] = []
         for column, show, (text, ink) in zip(columns, shown, cells, strict=True):
             if not show:
@@ -207,6 +203,7 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
             self.held = True
         self._keep_in_sight()
         self.refresh()
+        self.post_message(self.Moved())
 
     def _keep_in_sight(self) -> None:
         page = max(1, self.size.height - self._heading)
@@ -216,6 +213,8 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
         elif self._cursor >= top + page:
             top = self._cursor - page + 1
         self.scroll_to(y=top, animate=False, force=True)
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.position = round(self.scroll_y)
 
     @property
     def _page(self) -> int:
@@ -259,7 +258,7 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
     def action_choose(self) -> None:
         """Choose the selected item."""
         if self._items:
-            self.post_message(self.Chosen(self, self._items[self._cursor]))
+            self.post_message(self.Chosen(self._items[self._cursor]))
 
     def action_hold(self) -> None:
         """Hold, or follow again."""
@@ -267,15 +266,15 @@ class LineTable(ScrollView, Generic[T], can_focus=True):
 
     def action_filter(self) -> None:
         """Ask for the filter."""
-        self.post_message(self.Asked(self, "filter"))
+        self.post_message(self.Asked("filter"))
 
     def action_clear(self) -> None:
         """Ask to drop the filter."""
-        self.post_message(self.Asked(self, "clear"))
+        self.post_message(self.Asked("clear"))
 
     def action_copy(self) -> None:
         """Ask to copy the row."""
-        self.post_message(self.Asked(self, "copy"))
+        self.post_message(self.Asked("copy"))
 
     def on_click(self, event: events.Click) -> None:
         """Select the row; a double click chooses it."""

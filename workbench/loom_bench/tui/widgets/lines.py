@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events
+from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -13,13 +14,13 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from loom_bench.safe import cell_width, safe
-from loom_bench.tui.ink import INK_CLASSES, Line, paint
+from loom_bench.tui.ink import Line
+from loom_bench.tui.widgets.painter import Painter
 
 
-class Lines(Widget):
+class Lines(Painter, Widget):
     """Lines that stand where they are put; painted again only when they change."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     ALLOW_SELECT = False
 
     class Pressed(Message):
@@ -59,7 +60,7 @@ class Lines(Widget):
     def render_line(self, y: int) -> Strip:
         """Return the strip of one row."""
         line = self._lines[y] if y < len(self._lines) else ()
-        return paint(self, line, self.content_size.width)
+        return self.paint(line, self.content_size.width)
 
     def on_click(self, event: events.Click) -> None:
         """Tell which run was clicked."""
@@ -74,11 +75,10 @@ class Lines(Widget):
                 return
 
 
-class ScrolledLines(ScrollView, can_focus=True):
+class ScrolledLines(Painter, ScrollView, can_focus=True):
     """Lines that scroll when they are more than fit."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
-    BINDINGS: ClassVar = [
+    BINDINGS: ClassVar[list[BindingType]] = [
         ("j", "scroll_down", "Down"),
         ("k", "scroll_up", "Up"),
         ("g", "scroll_home", "Top"),
@@ -112,4 +112,4 @@ class ScrolledLines(ScrollView, can_focus=True):
         """Return the strip of one row."""
         index = round(self.scroll_y) + y
         line = self._lines[index] if index < len(self._lines) else ()
-        return paint(self, line, self.scrollable_content_region.width)
+        return self.paint(line, self.scrollable_content_region.width)

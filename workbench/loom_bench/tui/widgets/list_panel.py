@@ -1,11 +1,11 @@
-"""One list of a panel: a summary, the rows, and a filter that comes up when it is wanted."""
+"""One list of a panel: a summary, the rows, and a filter when it is wanted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.message import Message
@@ -17,7 +17,10 @@ from loom_bench.tui.ink import Ink, Line, Run
 from loom_bench.tui.panels.filtering import Filter, parse_filter
 from loom_bench.tui.panels.spec import PanelSpec
 from loom_bench.tui.widgets.line_table import LineTable
-from loom_bench.tui.widgets.lines import Lines
+from loom_bench.tui.widgets.lines import Lines, ScrolledLines
+
+_PREVIEW_FROM_ROWS = 14
+"""Panels lower than this have no room for a preview."""
 
 
 class ListPanel(Vertical):
@@ -43,9 +46,11 @@ class ListPanel(Vertical):
         self.spec = spec
         self.table: LineTable[Any] = LineTable(spec.form, id=f"table-{spec.id}")
         self._summary = Lines(classes="summary")
+        self._preview = ScrolledLines(classes="preview") if spec.preview else None
+        if self._preview is not None:
+            self._preview.can_focus = False
         self._filter: Filter | None = None
-        names = " ".join(f"{name}:" for name in spec.names)
-        self._input = Input(placeholder=f"words, or {names}", classes="filter")
+        self._input: Input | None = None
         self._value: SessionValue | None = None
         self._now_ms = 0
         self._source: Sequence[Any] | None = None
@@ -55,8 +60,8 @@ class ListPanel(Vertical):
         """Yield summary, rows and the hidden filter."""
         yield self._summary
         yield self.table
-        self._input.display = False
-        yield self._input
+        if self._preview is not None:
+            yield self._preview
 
     def show(self, value: SessionValue, now_ms: int) -> None:
         """Show *value*."""
@@ -68,6 +73,21 @@ class ListPanel(Vertical):
             self._source = items
             self._shown = self._filtered(items)
         self.table.show(self._shown, now_ms, self.spec.empty(value))
+        self._show_summary()
+        self._show_preview()
+
+    def _show_preview(self) -> None:
+        if self._preview is None or self._value is None:
+            return
+        item = self.table.selected
+        self._preview.display = item is not None and self.size.height >= _PREVIEW_FROM_ROWS
+        if item is not None and self._preview.display:
+            self._preview.show(self.spec.detail(item, self._value))
+
+    @on(LineTable.Moved)
+    def _moved(self, event: LineTable.Moved) -> None:
+        event.stop()
+        self._show_preview()
         self._show_summary()
 
     def _filtered(self, items: Sequence[Any]) -> Sequence[Any]:
@@ -94,8 +114,7 @@ class ListPanel(Vertical):
     def _asked(self, event: LineTable.Asked) -> None:
         event.stop()
         if event.what == "filter":
-            self._input.display = True
-            self._input.focus()
+            self._enter_filter()
         elif event.what == "clear":
             self._set_filter("")
         elif (item := self.table.selected) is not None:
@@ -117,22 +136,30 @@ class ListPanel(Vertical):
         event.stop()
         self.leave_filter()
 
+    def _enter_filter(self) -> None:
+        # Made when it is wanted: every widget costs time at every change of the layout.
+        if self._input is None:
+            names = " ".join(f"{name}:" for name in self.spec.names)
+            text = self._filter.text if self._filter is not None else ""
+            self._input = Input(text, placeholder=f"words, or {names}", classes="filter")
+            self.mount(self._input)
+        self._input.focus()
+
     def leave_filter(self) -> None:
-        """Hide the filter's field and go back to the rows; what it says stays in force."""
-        self._input.display = False
+        """Take the filter's field away; what it says stays in force."""
+        if self._input is not None:
+            self._input.remove()
+            self._input = None
         self.table.focus()
 
-    def on_key(self, event: Any) -> None:
+    def on_key(self, event: events.Key) -> None:
         """Escape in the filter's field drops the filter."""
-        if event.key == "escape" and self._input.has_focus:
+        if event.key == "escape" and self._input is not None and self._input.has_focus:
             event.stop()
             self._set_filter("")
             self.leave_filter()
 
     def _set_filter(self, text: str) -> None:
-        if not text and self._input.value:
-            with self.prevent(Input.Changed):
-                self._input.value = ""
         self._filter = parse_filter(text, frozenset(self.spec.names))
         if self._value is not None and self._source is not None:
             self._shown = self._filtered(self._source)

@@ -26,9 +26,7 @@ class Pages(Vertical):
         self._value: SessionValue | None = None
         self._now_ms = 0
         self._active = pages[0].id
-        self._panels = {
-            page.id: tuple(ListPanel(spec) for spec in page.panels) for page in pages
-        }
+        self._panels = {page.id: tuple(ListPanel(spec) for spec in page.panels) for page in pages}
         self._holders = {
             page.id: Vertical(
                 *self._panels[page.id], classes="page two" if len(page.panels) > 1 else "page"
@@ -86,7 +84,9 @@ class Pages(Vertical):
     def _show_tabs(self) -> None:
         if self._value is not None:
             width = self._tabs.size.width or 80
-            line, self._meant = tab_line(self._pages, self._active, self._value, width)
+            line, self._meant = tab_line(
+                self._pages, self._active, self._value, width, focused=self.has_focus_within
+            )
             self._tabs.show((line,))
 
     @on(Lines.Pressed, "#tabs")
@@ -94,6 +94,14 @@ class Pages(Vertical):
         event.stop()
         self.go_to(self._meant[event.run])
         self.focus_rows()
+
+    def on_descendant_focus(self) -> None:
+        """Show on the tab that keys go to the panel."""
+        self._show_tabs()
+
+    def on_descendant_blur(self) -> None:
+        """Show on the tab that they go elsewhere."""
+        self._show_tabs()
 
     def on_resize(self) -> None:
         """Fit the tabs to the new width."""

@@ -1,0 +1,109 @@
+"""A screen that offers choices, and a field for what is not among them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from loom_bench.tui.ink import Ink, Line, Run
+from loom_bench.tui.widgets.line_table import Column, LineTable, TableForm
+from loom_bench.tui.widgets.lines import Lines
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something to choose.
+
+    Attributes:
+        answer: What the dialog answers.
+        title: Its name.
+        told: What it means.
+    """
+
+    answer: str
+    title: str
+    told: str = ""
+
+
+def _cells(choice: Choice, _: int) -> Sequence[Run]:
+    return (choice.title, Ink.STRONG), (choice.told, Ink.DIM)
+
+
+_FORM = TableForm((Column("", 30), Column("", 0)), _cells, lambda choice: choice.answer)
+
+
+class ChoiceDialog(ModalScreen[str | None]):
+    """Offers choices; answers with one, with what was typed, or with ``None``.
+
+    Args:
+        title: What stands in the border.
+        told: What it is about.
+        choices: The choices.
+        other: What the field below is for.
+    """
+
+    CSS_PATH = "dialogs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [("escape", "close", "Close")]
+
+    def __init__(
+        self, title: str, told: Sequence[Line], choices: Sequence[Choice], other: str
+    ) -> None:
+        super().__init__()
+        self._heading = title
+        self._told = told
+        self._choices = choices
+        self._table = LineTable(_FORM)
+        self._field = Input(placeholder=other)
+
+    def compose(self) -> ComposeResult:
+        """Yield what it is about, the choices and the field."""
+        with Vertical(classes="dialog") as box:
+            box.border_title = self._heading
+            about = Lines(classes="about")
+            about.styles.height = len(self._told)
+            about.show(self._told)
+            yield about
+            self._table.styles.height = max(1, min(12, len(self._choices)))
+            self._table.show(self._choices, 0)
+            yield self._table
+            yield self._field
+            keys = Lines(classes="dialog-keys")
+            keys.show(
+                (
+                    (
+                        ("enter", Ink.KEY),
+                        (" chooses   ", Ink.DIM),
+                        ("tab", Ink.KEY),
+                        (" types another   ", Ink.DIM),
+                        ("esc", Ink.KEY),
+                        (" closes", Ink.DIM),
+                    ),
+                )
+            )
+            yield keys
+
+    def on_mount(self) -> None:
+        """Begin in the choices, or in the field when there are none."""
+        (self._table if self._choices else self._field).focus()
+
+    @on(LineTable.Chosen)
+    def _chosen(self, event: LineTable.Chosen) -> None:
+        self.dismiss(event.item.answer)
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        typed = event.value.strip()
+        if typed:
+            self.dismiss(typed)
+
+    def action_close(self) -> None:
+        """Answer with nothing."""
+        self.dismiss(None)
