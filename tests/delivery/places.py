@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from typing import Any, Literal
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from loom_bench.broker import topics as broker_topics
 from loom_bench.broker.mock import MockBroker
 from tests.broker_fixtures import ReadRecord, Topics
 
@@ -105,6 +107,17 @@ class Place:
                 ],
                 asynchronous=False,
             )
+
+    def recreate(self, reference: str) -> None:
+        """Delete a topic and make it again, empty, under the same name."""
+        topic = self.names[reference]
+        count = len(self.ends(reference))
+        broker_topics.delete_topics(self.bootstrap, [topic])
+        deadline_s = time.monotonic() + _TIMEOUT_S
+        while topic in broker_topics.partition_counts(self.bootstrap):
+            assert time.monotonic() < deadline_s, f"{topic} is still there"
+            time.sleep(0.02)
+        broker_topics.create_topics(self.bootstrap, {topic: count})
 
     @contextmanager
     def _member(self) -> Iterator[Consumer]:

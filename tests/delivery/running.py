@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from loom_runtime import StreamFlow, StreamingRunner
+from loom_runtime.config.context import ConfigContext
 from loom_runtime.engine_control import RunControl
 from loom_runtime.errors import ErrorKind
 from loom_runtime.ledger import LedgerReport
+from loom_runtime.observability import LifecycleObserver, ObservabilityRuntime
 from loom_runtime.sinks import ErrorSink
 from tests.delivery.reports import TIMEOUT_S, Reports
 
@@ -26,8 +28,13 @@ class Run:
         until_idle_ms: int | None = None,
         max_records: int | None = None,
         error_sinks: Mapping[ErrorKind, ErrorSink] | None = None,
+        observers: Iterable[LifecycleObserver] = (),
     ) -> None:
-        self.runner = StreamingRunner.from_dict(flow, config)
+        self.runner = StreamingRunner.from_context(
+            flow,
+            config=ConfigContext.from_dict(config),
+            observability_runtime=ObservabilityRuntime(observers),
+        )
         self.runner.control.until_idle_ms = until_idle_ms
         self.runner.control.max_records = max_records
         self.reports = Reports()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import structlog
@@ -19,6 +19,8 @@ _log = structlog.get_logger(__name__)
 
 _COMMIT_RETRY_S = 1.0
 """When a commit that failed is tried again, if the partition does not move on before."""
+
+_NOT_READY_WAIT_S = 0.1
 
 CommitListener = Callable[[str, int, int, str | None], None]
 """Told of every commit: topic, partition, offset, and what went wrong or ``None``."""
@@ -146,11 +148,21 @@ class KafkaReader:
         self._consumer.close()
 
     def _fetch_committed(self) -> int | None:
+        """Return the group's committed offset; a coordinator that is not ready is waited for."""
         place = TopicPartition(self._topic, self._partition)
-        (found,) = self._consumer.committed([place], timeout=METADATA_TIMEOUT_S)
-        if found.error is not None:
-            raise KafkaException(found.error)
-        return found.offset if found.offset >= 0 else None
+        deadline_s = monotonic() + METADATA_TIMEOUT_S
+        while True:
+            try:
+                (found,) = self._consumer.committed([place], timeout=METADATA_TIMEOUT_S)
+            except KafkaException as error:
+                if error.args[0].code() not in _NOT_READY or monotonic() > deadline_s:
+                    raise
+            else:
+                if found.error is None:
+                    return found.offset if found.offset >= 0 else None
+                if found.error.code() not in _NOT_READY or monotonic() > deadline_s:
+                    raise KafkaException(found.error)
+            sleep(_NOT_READY_WAIT_S)
 
     def _is_due(self, offset: int, now_s: float, *, wait: bool) -> bool:
         if not self._manual:
@@ -217,6 +229,15 @@ class KafkaReader:
             "was committed past what is written",
         )
 
+
+_NOT_READY = frozenset(
+    {
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+    }
+)
+"""What a broker says of a group while its coordinator starts or moves."""
 
 _HOPELESS = frozenset(
     {
