@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,13 @@ def run(plan: CompiledPlan, db_dir: Path, regions: str) -> list[tuple[str, float
 
 
 def run_messages(
-    plan: CompiledPlan, db_dir: Path, regions: str, control: RunControl, *, drains: bool = False
+    plan: CompiledPlan,
+    db_dir: Path,
+    regions: str,
+    control: RunControl,
+    *,
+    drains: bool = False,
+    on_report: Callable[[LedgerReport], None] = lambda report: None,
 ) -> list[Message[Priced]]:
     """Run *plan*; when *drains*, until everything was read and no further."""
     records = [
@@ -103,7 +109,7 @@ def run_messages(
         if drains and report.partitions[0].position == len(records):
             control.drain()
 
-    prepared.context.listeners.append(stop_at_the_end)
+    prepared.context.listeners += [stop_at_the_end, on_report]
     try:
         prepared.execute()
     finally:

@@ -207,6 +207,16 @@ class PartFile:
                 raise
             execute("COMMIT")
 
+    def replace_latest(self, step_id: str, key: str, pickled: bytes) -> None:
+        """Give a key's newest row another value, where the key has rows here."""
+        with self._explained():
+            self._connection.execute(
+                "UPDATE snaps SET ser_change = ? WHERE step_id = ? AND state_key = ? AND "
+                "snap_epoch = (SELECT max(snap_epoch) FROM snaps "
+                "WHERE step_id = ? AND state_key = ?)",
+                (pickled, step_id, key, step_id, key),
+            )
+
     def steps(self) -> set[str]:
         """Return the ids of the steps that have rows here."""
         with self._explained():

@@ -14,9 +14,11 @@ from typing import Final
 
 import msgspec
 
+from loom_runtime.compiler.plan import NodeKind
 from loom_runtime.model import LoomFrozenStruct
 from loom_runtime.recovery.difference import difference, refuse
-from loom_runtime.recovery.errors import StoreDamagedError, StoreMismatchError
+from loom_runtime.recovery.dropped_records import settled_ledgers
+from loom_runtime.recovery.errors import NotPlainError, StoreDamagedError, StoreMismatchError
 from loom_runtime.recovery.identity import (
     SINK_STEP,
     SOURCE_STEP,
@@ -52,6 +54,8 @@ class _Journal(LoomFrozenStruct, frozen=True, kw_only=True):
     moved: dict[str, str]
     dropped: tuple[str, ...]
     dropped_keys: dict[str, tuple[str, ...]]
+    ledgers: dict[str, bytes]
+    ledger_step: str
     after: IdentityFile
 
 
@@ -131,7 +135,7 @@ def remap_store(db_dir: Path, current: StoreIdentity, remapping: Remapping) -> N
                 what_next="run the flow that it belongs to once",
             )
         after = remapped_identity(found.identity, current, remapping, where=str(db_dir))
-        _write_journal(db_dir, _journal(found, after, remapping))
+        _write_journal(db_dir, _journal(db_dir, found, after, remapping))
         finish_remapping(db_dir)
 
 
@@ -159,6 +163,8 @@ def finish_remapping(db_dir: Path) -> bool:
         files = [stack.enter_context(PartFile(part, Access.WRITE)) for part in part_files(db_dir)]
         check_complete(db_dir, [file.read() for file in files], journal.after.partitions)
         for file in files:
+            for partition, ledger in journal.ledgers.items():
+                file.replace_latest(journal.ledger_step, partition, ledger)
             file.remap(journal.moved, journal.dropped, journal.dropped_keys)
     save_identity(db_dir, journal.after)
     path.unlink()
@@ -166,7 +172,9 @@ def finish_remapping(db_dir: Path) -> bool:
     return True
 
 
-def _journal(found: IdentityFile, after: StoreIdentity, remapping: Remapping) -> _Journal:
+def _journal(
+    db_dir: Path, found: IdentityFile, after: StoreIdentity, remapping: Remapping
+) -> _Journal:
     before = found.identity
     steps: Mapping[str, str] = {
         **{each: each for each in (SOURCE_STEP, SINK_STEP, *before.steps)},
@@ -179,12 +187,28 @@ def _journal(found: IdentityFile, after: StoreIdentity, remapping: Remapping) ->
     }
     gone = tuple(f"{topic}:" for topic in before.topics if topic not in after.topics)
     ends = (SOURCE_STEP, SINK_STEP)
+    holding = [
+        each for each in remapping.emptied if before.steps[each].kind is NodeKind.COLLECT_BATCH
+    ]
     return _Journal(
         moved={old: new for old, new in moved.items() if old != new},
         dropped=tuple(store_step_id(before.flow, each) for each in remapping.emptied),
         dropped_keys={store_step_id(before.flow, end): gone for end in ends} if gone else {},
+        ledgers=_ledgers(db_dir, holding),
+        ledger_step=store_step_id(before.flow, SINK_STEP),
         after=IdentityFile(stage=StoreStage.READY, partitions=found.partitions, identity=after),
     )
+
+
+def _ledgers(db_dir: Path, holding: list[str]) -> dict[str, bytes]:
+    try:
+        return settled_ledgers(db_dir, holding)
+    except (NotPlainError, msgspec.MsgspecError) as error:
+        raise StoreDamagedError(
+            f"what batches and windows hold cannot be read: {error}",
+            where=str(db_dir),
+            what_next="keep the step that holds it, or start with an empty store",
+        ) from error
 
 
 def _write_journal(db_dir: Path, journal: _Journal) -> None:
