@@ -57,7 +57,7 @@ def test_lines_for_people(tmp_path: Path) -> None:
 def test_without_a_command_a_flow_is_opened(tmp_path: Path) -> None:
     done = run(write_flow(tmp_path, more=FEED), "--max-records", "10")
     assert done.code == 0
-    assert done.err == "No screen yet: running as `loom-bench run` does.\n"
+    assert done.err == "No terminal: running as `loom-bench run` does.\n"
     assert "output: 10 records" in done.out
 
 

@@ -16,7 +16,7 @@ from loom_bench.cli.options import config_option, json_option, load_timeout_opti
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def _run_options(command: Callable[..., None]) -> Callable[..., None]:
+def run_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add what ``run`` and ``open`` take."""
     decorators = [
         click.argument("flow", metavar="FLOW"),
@@ -58,26 +58,17 @@ def _run_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.command("run")
-@_run_options
+@run_options
 def run_command(**arguments: Any) -> None:
     """Run a flow, and feed it from its bench_feed() on a broker of the bench's own.
 
     Ctrl-C finishes and commits what was read, then ends; a second Ctrl-C ends at once. The last
     line is the ledger: what became of every record.
     """
-    _run(**arguments)
+    run_headless(**arguments)
 
 
-@click.command("open", hidden=True)
-@_run_options
-def open_command(**arguments: Any) -> None:
-    """Open a flow."""
-    if not arguments["as_json"]:
-        click.echo("No screen yet: running as `loom-bench run` does.", err=True)
-    _run(**arguments)
-
-
-def _run(
+def run_headless(
     *,
     flow: str,
     config_path: str | None,
@@ -88,6 +79,7 @@ def _run(
     load_timeout_s: float,
     as_json: bool,
 ) -> None:
+    """Run a flow without a screen and exit."""
     # The Kafka client is imported here, so that --help and wrong options stay quick.
     from loom_bench.broker.choice import open_broker  # noqa: PLC0415
     from loom_bench.cli.run_report import json_report, text_report  # noqa: PLC0415
