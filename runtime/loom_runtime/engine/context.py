@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
-from threading import Lock, local
+from threading import Lock, get_ident
 
 from loom_runtime.compiler.plan import NodePath
 from loom_runtime.engine_control import RunControl
@@ -21,6 +21,20 @@ from loom_runtime.ledger import LedgerReport, LedgerRow, PartitionLedger
 from loom_runtime.transport import Transport
 
 ReportListener = Callable[[LedgerReport], None]
+
+
+@dataclass(slots=True)
+class _OfThread:
+    """What one worker thread has of its own.
+
+    It is found by the thread's ident and is no thread-local: those of Bytewax's worker threads,
+    which Python did not start, are lost whenever Bytewax lets go of the interpreter.
+    """
+
+    worker: Worker
+    source_segment: SourceSegment | None = None
+    segments: dict[int, ExchangeSegment] = field(default_factory=dict)
+    keyed_steps: dict[int, KeyedStep] = field(default_factory=dict)
 
 
 @dataclass
@@ -48,7 +62,7 @@ class EngineContext:
     output_sampler: OutputSampler | None = None
     workers: list[Worker] = field(default_factory=list)
     ledgers: dict[str, PartitionLedger] = field(default_factory=dict)
-    _local: local = field(default_factory=local)
+    _of_thread: dict[int, _OfThread] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
     _rows: dict[str, LedgerRow] = field(default_factory=dict)
     _closed_epochs: dict[str, float] = field(default_factory=dict)
@@ -80,38 +94,38 @@ class EngineContext:
 
     def worker(self) -> Worker:
         """Return the calling thread's worker."""
-        found: Worker | None = getattr(self._local, "worker", None)
-        if found is None:
-            found = self._local.worker = Worker(self.surroundings)
-            with self._lock:
-                self.workers.append(found)
-        return found
+        return self._own().worker
 
     def source_segment(self) -> SourceSegment:
         """Return the calling thread's source segment."""
-        found: SourceSegment | None = getattr(self._local, "source_segment", None)
-        if found is None:
-            found = self._local.source_segment = SourceSegment(self.worker())
-        return found
+        own = self._own()
+        if own.source_segment is None:
+            own.source_segment = SourceSegment(own.worker)
+        return own.source_segment
 
     def exchange_segment(self, exchange: Exchange) -> ExchangeSegment:
         """Return the calling thread's segment behind *exchange*."""
-        segments: dict[int, ExchangeSegment] | None = getattr(self._local, "segments", None)
-        if segments is None:
-            segments = self._local.segments = {}
-        found = segments.get(exchange.index)
+        own = self._own()
+        found = own.segments.get(exchange.index)
         if found is None:
-            found = segments[exchange.index] = ExchangeSegment(self.worker(), exchange)
+            found = own.segments[exchange.index] = ExchangeSegment(own.worker, exchange)
         return found
 
     def keyed_step(self, exchange: Exchange) -> KeyedStep:
         """Return the calling thread's keyed step of *exchange*."""
-        steps: dict[int, KeyedStep] | None = getattr(self._local, "keyed_steps", None)
-        if steps is None:
-            steps = self._local.keyed_steps = {}
-        found = steps.get(exchange.index)
+        own = self._own()
+        found = own.keyed_steps.get(exchange.index)
         if found is None:
-            found = steps[exchange.index] = self.worker().keyed_step(exchange.node)
+            found = own.keyed_steps[exchange.index] = own.worker.keyed_step(exchange.node)
+        return found
+
+    def _own(self) -> _OfThread:
+        thread = get_ident()
+        found = self._of_thread.get(thread)
+        if found is None:
+            with self._lock:
+                found = self._of_thread[thread] = _OfThread(Worker(self.surroundings))
+                self.workers.append(found.worker)
         return found
 
     def partition_closed(self, key: str, epoch: int, row: LedgerRow, *, ended: bool) -> None:
