@@ -33,7 +33,7 @@ DECLARING = (
     _row(
         "a sink ends its path; a dead-letter topic takes what cannot be delivered",
         "::test_into_topic_ends_the_path",
-        "dead_letter",
+        "::test_a_refused_batch_goes_to_the_dlq_with_the_reason",
     ),
     _row(
         "the incoming key is kept unless repartitioning is allowed",
@@ -260,19 +260,45 @@ TESTING = (
     _row("reset", "::test_streaming_test_runner_reset_"),
 )
 
-_DELIVERY = r"(delivery|contract|recovery)/.*::test_.*"
-
 DELIVERING = (
-    _row("at least once, a kill included", "::test_sigkill_loses_nothing_"),
-    _row("at most once", _DELIVERY + "at_most_once"),
-    _row("offsets need not be contiguous", _DELIVERY + "(gap|contiguous|compact)"),
-    _row("a replay never rewinds the group", _DELIVERY + "(rewind|rewound)"),
-    _row("an idle partition commits again", _DELIVERY + "(idle|keepalive)"),
-    _row("a snapshot behind the commit is replayed and told", _DELIVERY + "replay"),
-    _row("durable partition keys", _DELIVERY + "(state_keys|partition_key)"),
-    _row("snapshot, commit, policy: in this order", _DELIVERY + "(starts|start_position)"),
-    _row("what cannot be delivered is dead-lettered or ends the run", _DELIVERY + "dead_letter"),
-    _row("drains lose and repeat nothing", "::test_drains_lose_nothing_and_repeat_"),
+    _row(
+        "at least once, a kill included",
+        "test_kill.py::test_sigkill_loses_nothing_",
+        "test_unrouted.py::test_an_unrouted_failure_ends_the_run_with_its_offset_uncommitted",
+    ),
+    _row(
+        "at most once the client commits on its own schedule",
+        "::test_at_most_once_the_client_commits_what_is_not_written_yet",
+        "::test_at_most_once_a_failed_run_is_not_repeated",
+    ),
+    _row(
+        "offsets need not be contiguous",
+        "::test_a_partition_that_ends_in_a_transaction_marker_",
+        "::test_compacted_offsets_are_passed_over",
+    ),
+    _row(
+        "a replay from a snapshot is told and never rewinds the group",
+        "::test_a_replay_from_a_snapshot_never_rewinds_the_committed_offset",
+    ),
+    _row("an idle partition commits again", "::test_an_idle_partition_commits_its_position_again"),
+    _row("durable partition keys", "::test_delivery_partition_state_keys_"),
+    _row(
+        "a start at the snapshot, else the commit, else by policy",
+        "::test_a_snapshot_ahead_of_the_committed_offset_wins",
+        "::test_the_committed_offset_wins_over_the_policy",
+        "::test_without_snapshot_and_commit_earliest_",
+        "::test_without_snapshot_and_commit_latest_",
+    ),
+    _row(
+        "what cannot be delivered is dead-lettered or ends the run",
+        "::test_a_refused_batch_goes_to_the_dlq_with_the_reason",
+        "::test_without_a_dlq_the_run_fails_and_nothing_past_it_is_committed",
+    ),
+    _row(
+        "drains lose and repeat nothing",
+        "::test_drains_lose_nothing_and_repeat_",
+        "::test_a_drain_with_a_store_keeps_what_is_held_",
+    ),
 )
 
 ON_THE_WIRE = (
@@ -290,8 +316,15 @@ BEYOND = (
         "::test_sigkill_loses_neither_records_nor_state_with_a_store",
     ),
     _row("event-time windows", "test_window_model.py::test_windows_give_what_the_model_gives"),
-    _row("keyed nodes on a cluster", "(delivery|execution|recovery)/.*::test_.*cluster"),
-    _row("the ledger balances for any flow", "::test_.*ledger_balances"),
+    _row(
+        "keyed nodes at least once on a cluster",
+        "test_cluster.py::test_keyed_state_survives_sigkill_of_one_process",
+        "test_cluster.py::test_a_cluster_drains_in_any_order",
+    ),
+    _row(
+        "the ledger balances for any flow",
+        "::test_any_flow_gives_what_the_oracle_gives_and_its_ledger_balances",
+    ),
 )
 
 ROWS = (
