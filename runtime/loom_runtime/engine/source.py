@@ -16,6 +16,9 @@ _SHORTEST_WAIT_S = 0.001
 _LONGEST_WAIT_S = 0.02
 """An idle partition is looked at more and more rarely, at least 50 times a second."""
 
+_LONGEST_WAIT_BEFORE_COMMIT_S = 0.002
+"""The same while records wait for the epoch's end, so that their commit follows it closely."""
+
 Item = SourceBatch | DecodedBatch | Flush
 
 
@@ -87,10 +90,14 @@ class PartitionSource(StatefulSourcePartition[Item, bytes]):
             read = len(batch.records if isinstance(batch, SourceBatch) else batch.offsets)
         control.note_read(self._key, granted=granted, read=read, at_end=self._reader.at_end)
         if batch is None:
-            self._wait_s = min(max(self._wait_s * 2, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
+            self._wait_s = min(max(self._wait_s * 2, _SHORTEST_WAIT_S), self._longest_wait_s())
             return []
         self._wait_s = 0.0
         return [batch]
+
+    def _longest_wait_s(self) -> float:
+        uncommitted = self._reader.position != self._snapshot_position
+        return _LONGEST_WAIT_BEFORE_COMMIT_S if uncommitted else _LONGEST_WAIT_S
 
     def _stop(self, stop: StopMode, *, at_barrier: bool) -> list[Item]:
         """Hand on what is held, level by level, a barrier between; then commit and end."""

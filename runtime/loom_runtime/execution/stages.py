@@ -9,8 +9,6 @@ from functools import partial
 from time import perf_counter
 from typing import Any
 
-import msgspec
-
 from loom_runtime.execution.boundary import CAUGHT, ErrorBoundary
 from loom_runtime.execution.outcome import Messages, Offsets, Outcome, Pair
 from loom_runtime.execution.outputs import (
@@ -132,14 +130,18 @@ class RecordStage(StepStage):
         results: Messages = []
         append = results.append
         failed: set[int] = set()
-        struct, wrap = msgspec.Struct, Message
+        wrap = Message
+        payload_classes: set[type] = set()
         for index, message in enumerate(messages):
             try:
                 value = execute(message)
-                if isinstance(value, struct) and value.__class__ is not wrap:
+                # Asking whether an object is a struct costs as much as the rest of this loop.
+                if value.__class__ in payload_classes:
                     append(wrap(payload=value, meta=message.meta))
-                else:
-                    append(as_message(value, message))
+                    continue
+                append(as_message(value, message))
+                if not isinstance(value, wrap):
+                    payload_classes.add(value.__class__)
             except CAUGHT as error:
                 failed.add(index)
                 self.boundary.fail(offsets[index], message, error, out)

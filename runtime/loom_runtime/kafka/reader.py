@@ -99,7 +99,7 @@ class KafkaReader:
     def read(self, limit: int) -> SourceBatch | None:
         """Return what the client has fetched, at most *limit* records, without waiting."""
         messages = self._consumer.consume(limit, 0)
-        if any(message.error() is not None for message in messages):
+        if any(map(Message.error, messages)):
             messages = self._without_errors(messages)
         elif messages:
             self._at_end = False

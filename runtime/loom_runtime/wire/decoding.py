@@ -81,7 +81,7 @@ class SingleTypeDecoder(Decoder):
                     fields, rest = split_headers(headers)
                     fields.setdefault("message_type", message_type)
                     meta = MessageMeta(
-                        message_id=f"{place}{offset}",
+                        message_id=place + str(offset),
                         produced_at_ms=timestamp_ms if timestamp_ms > 0 else None,
                         topic=topic,
                         partition=partition,
@@ -94,7 +94,7 @@ class SingleTypeDecoder(Decoder):
                     # An empty dict of its own for each record: a step may write into it, and a
                     # shared one would carry that into other records. It costs 0.05 µs.
                     meta = MessageMeta(
-                        message_id=f"{place}{offset}",
+                        message_id=place + str(offset),
                         produced_at_ms=timestamp_ms if timestamp_ms > 0 else None,
                         message_type=message_type,
                         topic=topic,
@@ -200,7 +200,7 @@ class LoomDecoder(Decoder):
                 if produced_at_ms is None and timestamp_ms > 0:
                     produced_at_ms = timestamp_ms
                 meta = MessageMeta(
-                    message_id=f"{place}{offset}",
+                    message_id=place + str(offset),
                     correlation_id=sent.correlation_id or fields.get("correlation_id"),
                     trace_id=sent.trace_id or fields.get("trace_id"),
                     parent_trace_id=sent.parent_trace_id or fields.get("parent_trace_id"),

@@ -131,16 +131,32 @@ class HeaderEncoder(Encoder):
     ) -> None:
         encode_payload = self._encode_payload
         type_header = self._type_header
+        append = records.append
         for message in messages:
             payload, meta = message.payload, message.meta
             key = meta.key if keys is None else keys[len(records)]
             if key.__class__ is not bytes and key is not None:
                 key = _key_bytes(key)
-            headers = self._type_headers(payload, meta) if type_header else []
-            if payload.__class__ is ErrorEnvelope:
-                headers.append((ERROR_KIND, payload.kind.encode()))
-            add_context(headers, meta)
-            records.append((key, encode_payload(payload), headers or None))
+            # Told here and not in a function: most records have none of these.
+            if (
+                type_header
+                or meta.headers
+                or meta.trace_id is not None
+                or meta.correlation_id is not None
+                or meta.causation_id is not None
+                or meta.parent_trace_id is not None
+                or payload.__class__ is ErrorEnvelope
+            ):
+                append((key, encode_payload(payload), self._headers(payload, meta)))
+            else:
+                append((key, encode_payload(payload), None))
+
+    def _headers(self, payload: Any, meta: MessageMeta) -> list[tuple[str, bytes]] | None:
+        headers = self._type_headers(payload, meta) if self._type_header else []
+        if payload.__class__ is ErrorEnvelope:
+            headers.append((ERROR_KIND, payload.kind.encode()))
+        add_context(headers, meta)
+        return headers or None
 
     def _type_headers(self, payload: Any, meta: MessageMeta) -> list[tuple[str, bytes]]:
         name = self._names.of(payload)
