@@ -18,7 +18,17 @@ from tests.delivery.reports import TIMEOUT_S, Reports
 
 
 class Run:
-    """One run of a flow."""
+    """One run of a flow.
+
+    Args:
+        flow: The flow.
+        config: Its configuration.
+        until_idle_ms: When it finishes by itself; ``None`` for never.
+        max_records: How many records it reads at most.
+        error_sinks: Sinks of error kinds.
+        observers: Told of its events.
+        drain_at: It is drained when the ledger says that so many records were read.
+    """
 
     def __init__(
         self,
@@ -29,6 +39,7 @@ class Run:
         max_records: int | None = None,
         error_sinks: Mapping[ErrorKind, ErrorSink] | None = None,
         observers: Iterable[LifecycleObserver] = (),
+        drain_at: int | None = None,
     ) -> None:
         self.runner = StreamingRunner.from_context(
             flow,
@@ -39,6 +50,8 @@ class Run:
         self.runner.control.max_records = max_records
         self.reports = Reports()
         self.runner.on_report(self.reports)
+        self._drain_at = drain_at
+        self.runner.on_report(self._drain_in_time)
         self._error_sinks = error_sinks
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -77,6 +90,10 @@ class Run:
         """Have it finish."""
         self.control.finish()
         return self.wait()
+
+    def _drain_in_time(self, report: LedgerReport) -> None:
+        if self._drain_at is not None and report.total("consumed") >= self._drain_at:
+            self.control.drain()
 
     def _run(self) -> None:
         try:
