@@ -79,16 +79,22 @@ class SingleTypeDecoder(Decoder):
                 payload = decode(value)
                 if headers:
                     fields, rest = split_headers(headers)
-                    fields.setdefault("message_type", message_type)
+                    field = fields.get
+                    # One by one: to pass them on as **fields takes twice as long.
                     meta = MessageMeta(
                         message_id=place + str(offset),
+                        correlation_id=field("correlation_id"),
+                        trace_id=field("trace_id"),
+                        parent_trace_id=field("parent_trace_id"),
+                        causation_id=field("causation_id"),
                         produced_at_ms=timestamp_ms if timestamp_ms > 0 else None,
+                        message_type=field("message_type", message_type),
+                        message_version=field("message_version"),
                         topic=topic,
                         partition=partition,
                         offset=offset,
                         key=key,
                         headers=rest,
-                        **fields,
                     )
                 else:
                     # An empty dict of its own for each record: a step may write into it, and a
