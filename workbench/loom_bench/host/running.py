@@ -41,6 +41,10 @@ _KEPT_STATE_MS = 60_000
 """How long superseded state is kept in the bench's own stores: Bytewax scans every row that is kept
 at every epoch."""
 
+_DEFAULT_EPOCH_MS = BytewaxRuntimeConfig().epoch_interval_ms
+_EPOCH_MS = 50
+"""A reload waits for the end of an epoch; epochs this short cost nothing that could be measured."""
+
 _STORE_FILES = 2
 """A bench holds thousands of keys, not hundreds of thousands, and a reload opens every file."""
 
@@ -118,7 +122,7 @@ class RunJob:
         self._runner = flow.runner
         self._observability = flow.observability
         self._runtime = self._runner.runtime
-        if command.store is not None:
+        if command.live:
             self._runtime = run_alone(self._runtime, command.store)
         control = self._runner.control
         control.until_idle_ms = command.until_idle_ms
@@ -181,12 +185,22 @@ class RunJob:
         return "drained" if self._runner.control.stop is StopMode.DRAIN else "finished"
 
 
-def run_alone(runtime: BytewaxRuntimeConfig, store: str) -> BytewaxRuntimeConfig:
-    """Return how a bench runs a flow: in one process, its state in the folder *store*."""
-    recovery = BytewaxRecoverySettings(
-        db_dir=store, backup_interval_ms=_KEPT_STATE_MS, partitions=_STORE_FILES
+def run_alone(runtime: BytewaxRuntimeConfig, store: str | None) -> BytewaxRuntimeConfig:
+    """Return how a live session runs a flow: in one process, in short epochs, its state in the
+    folder *store* when there is one."""
+    recovery = runtime.recovery
+    if store is not None:
+        recovery = BytewaxRecoverySettings(
+            db_dir=store, backup_interval_ms=_KEPT_STATE_MS, partitions=_STORE_FILES
+        )
+    epoch_ms = runtime.epoch_interval_ms
+    return msgspec.structs.replace(
+        runtime,
+        recovery=recovery,
+        addresses=None,
+        process_id=None,
+        epoch_interval_ms=_EPOCH_MS if epoch_ms == _DEFAULT_EPOCH_MS else epoch_ms,
     )
-    return msgspec.structs.replace(runtime, recovery=recovery, addresses=None, process_id=None)
 
 
 def _failure(error: Exception) -> Diagnosis:

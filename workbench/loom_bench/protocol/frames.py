@@ -85,6 +85,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
         store: Folder of a recovery store that takes the place of the configured one; ``None``
             leaves the configuration as it is.
         paused: Whether to begin paused.
+        live: Whether revisions will follow: the flow runs in this process alone, and in short
+            epochs unless their length is configured.
     """
 
     until_idle_ms: int | None = None
@@ -93,6 +95,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     plaintext: bool = False
     store: str | None = None
     paused: bool = False
+    live: bool = False
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True, tag="feed"):
