@@ -35,7 +35,7 @@ class Director:
         self._hosts = hosts = Hosts(post, board.logs)
         self._broker = BrokerLife(options.broker, options.open_broker, post, board)
         self._feed = FeedLife(options.feed_rate_per_s, hosts, board)
-        self.run = RunSide(hosts, board, self._run_started, self._run_ended)
+        self.run = RunSide(hosts, board, self._run_started, self._run_settled, self._run_ended)
         self._next = Succession(options, hosts, post, board, self._broker, self.run)
 
     def begin(self) -> None:
@@ -124,6 +124,9 @@ class Director:
             self._feed.ensure(self.board.target, host.loaded, self._broker.current)
         if not self._next.wanted:  # the user changed their mind while it was handed over
             self.run.end(Drain())
+
+    def _run_settled(self) -> None:
+        self._next.keep_warm()
 
     def _run_ended(self, end: RunEnd) -> None:
         if end.failure is not None:

@@ -133,7 +133,8 @@ class Editing:
 
     def _loaded(self, host: LiveHost, loaded: Loaded) -> None:
         self._learn(host.revision, loaded)
-        self._on_loaded(host, loaded)
+        if self.candidate is host:  # it was not saved once more in the meantime
+            self._on_loaded(host, loaded)
 
     def _refused(
         self, revision: int, diagnoses: tuple[Diagnosis, ...], said: LoadFailed | None

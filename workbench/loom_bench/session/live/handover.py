@@ -188,6 +188,7 @@ class Handover:
                 plaintext=broker.owned,
                 store=str(folder) if ours else None,
                 paused=self._run.paused,
+                live=True,
             ),
         )
 

@@ -13,6 +13,8 @@ from loom_bench.session.endings import hung
 from loom_bench.session.host_process import HostEnded, HostNews
 from loom_bench.session.live.hosts import Hosts, LiveHost
 
+_MAX_DEATHS = 3
+
 OnLoaded = Callable[[LiveHost, Loaded], None]
 OnRefused = Callable[[int, tuple[Diagnosis, ...], "LoadFailed | None"], None]
 
@@ -32,6 +34,7 @@ class LoadSide:
         self._on_loaded = on_loaded
         self._on_refused = on_refused
         self._standby: LiveHost | None = None
+        self._deaths = 0
         self._candidate: LiveHost | None = None
         self._target = ""
         self._time_limit_ms = 0
@@ -43,10 +46,18 @@ class LoadSide:
         return self._candidate
 
     def keep_warm(self) -> None:
-        """Have a standby."""
-        if self._standby is None or self._standby.ended:
-            self._standby = self._hosts.spawn()
-            self._standby.send(WarmUp())
+        """Have a standby; none after several have died of themselves."""
+        if self._standby is not None and self._standby.ended:
+            self._hosts.retire(self._standby)
+            self._standby = None
+            self._deaths += 1
+        if self._standby is None and self._deaths < _MAX_DEATHS:
+            self._standby = self._spawn()
+
+    def _spawn(self) -> LiveHost:
+        host = self._hosts.spawn()
+        host.send(WarmUp())
+        return host
 
     def load(self, revision: int, command: Load) -> None:
         """Load a revision; what was loading is given up.
@@ -56,8 +67,7 @@ class LoadSide:
         """
         self.drop()
         self.keep_warm()
-        host, self._standby = self._standby, None
-        assert host is not None  # noqa: S101 - kept warm
+        host, self._standby = self._standby or self._spawn(), None
         host.revision, host.loaded_for = revision, command.bootstrap
         host.on_news = self._take
         self._candidate, self._target = host, command.target

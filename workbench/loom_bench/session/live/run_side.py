@@ -14,6 +14,7 @@ from loom_bench.protocol.frames import (
     Drain,
     Finish,
     Finished,
+    Ledger,
     Pause,
     Resume,
     Start,
@@ -52,6 +53,7 @@ class RunSide:
         hosts: Ends hosts.
         board: Where the run is shown.
         on_started: Called when a run has begun.
+        on_settled: Called when it has closed its first epoch.
         on_end: Called when a run that nobody waits for has ended.
     """
 
@@ -60,15 +62,17 @@ class RunSide:
         hosts: Hosts,
         board: Board,
         on_started: Callable[[LiveHost], None],
+        on_settled: Callable[[], None],
         on_end: Callable[[RunEnd], None],
     ) -> None:
         self.paused = False
         self._hosts = hosts
         self._board = board
         self._on_started = on_started
+        self._on_settled = on_settled
         self._on_end = on_end
         self._host: LiveHost | None = None
-        self._started = False
+        self._settled = False
         self._watched: str | None = None
         self._waiting: Callable[[RunEnd], None] | None = None
         self._killed = False
@@ -86,7 +90,7 @@ class RunSide:
 
     def start(self, host: LiveHost, command: Start) -> None:
         """Run what *host* has loaded."""
-        self._host, self._started = host, False
+        self._host, self._settled = host, False
         self._killed, self._deadline_s = False, None
         host.on_news = self._take
         if self._watched is not None:
@@ -159,7 +163,6 @@ class RunSide:
     def _take(self, host: LiveHost, news: HostNews) -> None:
         match news:
             case Started():
-                self._started = True
                 if self._deadline_s is None:
                     self._board.phase = Phase.PAUSED if self.paused else Phase.RUNNING
                 self._board.gauges.begin(host.revision)
@@ -173,6 +176,9 @@ class RunSide:
                 self._ended(RunEnd("failed", host.ending(self._board.target, news)))
             case _:
                 self._board.gauges.take(news)
+                if isinstance(news, Ledger) and not self._settled:
+                    self._settled = True
+                    self._on_settled()
 
     def _ended(self, end: RunEnd) -> None:
         waiting = self._waiting

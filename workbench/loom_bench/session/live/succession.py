@@ -133,10 +133,7 @@ class Succession:
         self._board.revisions.runs(host.revision)
         self._board.show_plan(loaded.plan, self._difference)
         self._board.run_diagnoses = self._board.load_diagnoses = ()
-        self._editing.keep_warm()
-        if self._saved_meanwhile:
-            self._saved_meanwhile = False
-            self._editing.look()
+        self._catch_up()
 
     def open(self, target: str) -> None:
         """Be about another flow."""
@@ -155,9 +152,15 @@ class Succession:
         """Drop temporary state: the broker that it belongs to is gone."""
         self._handover.forget_state()
 
+    def keep_warm(self) -> None:
+        """Have a process ready for the next save. Not while a run begins: it would take the
+        processor from it."""
+        self._editing.keep_warm()
+
     def tick(self) -> None:
         """Look after what loads."""
         self._editing.tick()
+        self._editing.keep_warm()
 
     def stop_watching(self) -> None:
         """See no more saves."""
@@ -232,7 +235,12 @@ class Succession:
         self._board.notice(f"r{revision} does not load: {place}{problem.message}", "error")
         if self._run.host is None:
             self._board.phase = Phase.FAILED
-        self._editing.keep_warm()
+
+    def _catch_up(self) -> None:
+        """See what was saved while a revision was taken into operation."""
+        if self._saved_meanwhile:
+            self._saved_meanwhile = False
+            self._editing.look()
 
     def _failed(self, problem: Diagnosis) -> None:
         """Take in that what is loaded cannot be run."""
@@ -245,3 +253,4 @@ class Succession:
         else:
             self._board.load_diagnoses = (problem,)
             self._board.notice(problem.message, "error")
+        self._catch_up()
