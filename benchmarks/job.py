@@ -30,10 +30,12 @@ CONSUMER_SETTINGS: Final[dict[str, str | int | float | bool]] = {
 }
 PRODUCER_SETTINGS: Final[dict[str, str | int | float | bool]] = {
     "linger.ms": 20,
-    # The client's default, and so what the other contestants have; loom_runtime's is true.
-    "enable.idempotence": False,
 }
-"""librdkafka settings given to every contestant; everything else is the client's default."""
+"""librdkafka settings given to every contestant; everything else is the client's default.
+
+loom_runtime's own defaults come on top: above all one request in flight instead of a million, so
+that a record that is sent again keeps its place.
+"""
 
 HEADERS: Final[list[tuple[str, str | bytes | None]]] = [
     ("x-trace-id", b"4bf92f3577b34da6a3ce929d0e0e4736"),
@@ -95,6 +97,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         steps: Record steps in a chain, pricing included.
         headers: Whether records carry headers that must be copied through.
         logs: Whether to log every record, where that is the library's default.
+        tuned: Whether the client gets the shared settings, or nothing but its own defaults.
+        idempotent: Whether the producer is idempotent.
         scratch: An empty folder that lives as long as the run.
     """
 
@@ -106,6 +110,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     steps: int = 1
     headers: bool = False
     logs: bool = False
+    tuned: bool = True
+    idempotent: bool = False
     scratch: str = ""
 
 

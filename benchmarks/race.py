@@ -48,6 +48,8 @@ class Contestant:
         steps: Record steps in its chain.
         headers: Whether its records carry headers.
         logs: Whether it may log every record, where that is its default.
+        tuned: Whether its client gets the shared settings.
+        idempotent: Whether its producer is idempotent.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Contestant:
     steps: int = 1
     headers: bool = False
     logs: bool = False
+    tuned: bool = True
+    idempotent: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ def run_once(contestant: Contestant, broker: str, source: str, records: int, run
                 steps=contestant.steps,
                 headers=contestant.headers,
                 logs=contestant.logs,
+                tuned=contestant.tuned,
+                idempotent=contestant.idempotent,
                 scratch=scratch,
             )
             seconds, startup_s = _time(contestant, task)

@@ -36,7 +36,16 @@ from loom_bench.broker import topics
 from loom_bench.broker.contract import BrokerError
 
 NAMES: Final = ("bare", "bytewax", "peer", "ours")
-EXTRAS: Final = ("peer_logging", "ours_4_steps", "ours_8_steps", "bare_headers", "ours_headers")
+EXTRAS: Final = (
+    "bare_default",
+    "peer_logging",
+    "ours_4_steps",
+    "ours_8_steps",
+    "ours_idempotent",
+    "bare_headers",
+    "ours_headers",
+)
+"""Measured without a bar."""
 _BARS: Final = (("bare", 1.0), ("bytewax", 2.0), ("peer", 15.0))
 
 
@@ -70,7 +79,7 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
     parser.add_argument("--only", help=f"comma-separated, of: {', '.join(choices)}")
     parser.add_argument("--records", type=int, default=300_000)
     parser.add_argument("--peer-records", type=int, default=30_000, help="its rate is compared")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--broker", metavar="HOST:PORT", help="instead of an embedded one")
     found = parser.parse_args(arguments)
     only = tuple(str(found.only).split(",")) if found.only else choices
@@ -93,11 +102,13 @@ def contestants(only: Sequence[str]) -> list[Contestant]:
         ),
         "peer": lambda: Contestant("peer", peer, peer_python(), wire="loom"),
         "ours": lambda: Contestant("ours", ours, here),
+        "bare_default": lambda: Contestant("bare_default", bare, here, tuned=False),
         "peer_logging": lambda: Contestant(
             "peer_logging", peer, peer_python(), wire="loom", logs=True
         ),
         "ours_4_steps": lambda: Contestant("ours_4_steps", ours, here, steps=4),
         "ours_8_steps": lambda: Contestant("ours_8_steps", ours, here, steps=8),
+        "ours_idempotent": lambda: Contestant("ours_idempotent", ours, here, idempotent=True),
         "bare_headers": lambda: Contestant("bare_headers", bare, here, headers=True),
         "ours_headers": lambda: Contestant("ours_headers", ours, here, headers=True),
     }

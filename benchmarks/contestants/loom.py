@@ -109,7 +109,7 @@ def run(task: Task) -> None:
             "producer": {
                 "brokers": [task.broker],
                 "topic": task.sink,
-                "extra": PRODUCER_SETTINGS,
+                "extra": {**PRODUCER_SETTINGS, "enable.idempotence": task.idempotent},
             },
         },
         "streaming": {"runtime": {"epoch_interval_ms": EPOCH_INTERVAL_MS}},
