@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loom_runtime import CollectBatch, LoomFrozenStruct, Message, MessageMeta, WindowStrategy
+from loom_runtime import (
+    CollectBatch,
+    ErrorEnvelope,
+    ErrorKind,
+    ErrorMessage,
+    ErrorMessageMeta,
+    LoomFrozenStruct,
+    Message,
+    MessageMeta,
+    WindowStrategy,
+)
 from loom_runtime.execution.collecting import Collector, collector, restored_collector
 from loom_runtime.execution.travel import Collected
 
@@ -198,3 +208,49 @@ def test_a_payload_whose_class_is_gone_is_told_by_name() -> None:
 
 def _packed(text: bytes) -> bytes:
     return msgspec.msgpack.encode(text.decode())
+
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class Pair(LoomFrozenStruct, Generic[T, U], frozen=True):
+    """A generic payload, its arguments found in different places."""
+
+    first: T
+    others: list[U] = msgspec.field(default_factory=list)
+    inside: dict[str, Box[T]] | None = None
+
+
+class Box(LoomFrozenStruct, Generic[T], frozen=True):
+    content: T | None = None
+
+
+ORIGINAL = ErrorMessage(payload=Item(7), meta=ErrorMessageMeta(message_id="m", key=b"\xff"))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        ErrorEnvelope(kind=ErrorKind.TASK, reason="r", original_message=ORIGINAL, node_path=(0, 1)),
+        ErrorEnvelope(kind=ErrorKind.WIRE, reason="r", raw=b"\xff"),
+        ErrorEnvelope(
+            kind=ErrorKind.TASK,
+            reason="r",
+            original_message=ErrorMessage(
+                payload=Box(Item(1)), meta=ErrorMessageMeta(message_id="m")
+            ),
+        ),
+        Box(Box(Item(1))),
+        Box(None),
+        Box(7),
+        Pair(Item(1), [Box(Item(2))]),
+        Pair(1, [Item(2), Item(3)], {"a": Box(1)}),
+    ],
+)
+def test_payloads_of_generic_types_come_back_as_what_they_were(payload: Any) -> None:
+    declaration = CollectBatch(max_records=10, timeout_ms=100)
+    held = collector(KEY, declaration)
+    held.take([0], [Message(payload=payload, meta=MessageMeta(message_id="m"))], 0)
+    restored = restored_collector(held.save(), declaration)
+    assert restored.release_all().batches[0][1][0].payload == payload

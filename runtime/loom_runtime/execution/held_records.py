@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
 from typing import Any
 
 import msgspec
 
+from loom_runtime.execution.payload_types import payload_type, payload_type_name
 from loom_runtime.message import Message, MessageMeta
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -18,7 +17,7 @@ class HeldRecord(msgspec.Struct, kw_only=True):
 
     Attributes:
         offset: Its source offset.
-        type: ``module:qualname`` of its payload's class.
+        type: Name of its payload's type; see :mod:`loom_runtime.execution.payload_types`.
         payload: The payload, MessagePack.
         meta: Its metadata, MessagePack: a key is bytes or text, which msgspec cannot tell by type.
     """
@@ -31,10 +30,9 @@ class HeldRecord(msgspec.Struct, kw_only=True):
 
 def held_record(offset: int, message: Message[Any]) -> HeldRecord:
     """Return *message* in the form in which the store keeps it."""
-    cls = type(message.payload)
     return HeldRecord(
         offset=offset,
-        type=f"{cls.__module__}:{cls.__qualname__}",
+        type=payload_type_name(message.payload),
         payload=msgspec.Raw(_ENCODER.encode(message.payload)),
         meta=msgspec.Raw(_ENCODER.encode(message.meta)),
     )
@@ -47,19 +45,6 @@ def restored(record: HeldRecord) -> tuple[int, Message[Any]]:
         LookupError: When the payload's class is not there any more.
         msgspec.ValidationError: When the payload does not fit its class any more.
     """
-    payload = msgspec.msgpack.decode(record.payload, type=_class_named(record.type))
+    payload = msgspec.msgpack.decode(record.payload, type=payload_type(record.type))
     meta = MessageMeta(**msgspec.msgpack.decode(record.meta))
     return record.offset, Message(payload=payload, meta=meta)
-
-
-def _class_named(name: str) -> Any:
-    module_name, _, qualname = name.partition(":")
-    try:
-        found: Any = sys.modules.get(module_name) or import_module(module_name)
-        for part in qualname.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise LookupError(f"a held record is of {name}, which cannot be found any more") from error
-    if not (isinstance(found, type) and issubclass(found, msgspec.Struct)):
-        raise LookupError(f"a held record is of {name}, which is no struct")  # noqa: TRY004
-    return found
