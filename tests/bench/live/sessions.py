@@ -159,7 +159,9 @@ SAYS_PID = "import os; print('pid', os.getpid())\n"
 class OutputReader:
     """Reads an output topic of a session's broker as it grows."""
 
-    def __init__(self, value: SessionValue, topic: str = "numbered") -> None:
+    def __init__(
+        self, value: SessionValue, topic: str = "numbered", *, partitions: int = 4
+    ) -> None:
         self.records: list[dict[str, Any]] = []
         self._consumer = Consumer(
             {
@@ -171,7 +173,9 @@ class OutputReader:
                 "log_level": 0,
             }
         )
-        self._consumer.assign([TopicPartition(topic, partition, 0) for partition in range(4)])
+        self._consumer.assign(
+            [TopicPartition(topic, partition, 0) for partition in range(partitions)]
+        )
 
     def __enter__(self) -> Self:
         return self

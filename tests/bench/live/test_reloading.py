@@ -121,3 +121,35 @@ def test_a_module_that_hangs_when_imported_costs_a_message(tmp_path: Path) -> No
         assert value.diagnoses[0].code == "import_timed_out"
         assert value.diagnoses[0].line == line_of(live.path, "time.sleep(60)")
         live.until_reading(more_than=value.nodes["Mark"].records_in)
+
+
+OUTPUT = 'output=IntoTopic("numbered", payload=Order),'
+ERRORS = '    errors=IntoTopic("errors", payload=ErrorEnvelope[Order]),'
+FAILING = (
+    FLOW.replace('return Order(message.payload.id, "first")', 'raise ValueError("poison")')
+    .replace(OUTPUT, f"{OUTPUT}\n{ERRORS}")
+    .replace("FromTopic,", "ErrorEnvelope, FromTopic,")
+)
+
+
+def test_failures_are_counted_over_reloads_and_new_ones_are_told_apart(tmp_path: Path) -> None:
+    with Live(tmp_path, FAILING, feed_rate_per_s=200) as live:
+        value = live.until(lambda value: value.errors_seen > 100, "records fail")
+        (group,) = value.errors
+        assert (group.group.exception_type, group.group.node) == ("builtins.ValueError", "Mark")
+        assert (group.revision, group.is_new) == (1, False)
+        seen, events_seen = value.errors_seen, value.events_seen
+        live.edit('ValueError("poison")', 'KeyError("other")')
+        value = live.until(lambda value: len(value.errors) == 2, "a failure of another kind")
+        new, old = value.errors
+        assert (new.group.exception_type, new.revision, new.is_new) == (
+            "builtins.KeyError",
+            2,
+            True,
+        )
+        assert not old.is_new
+        assert old.group.count >= seen
+        assert value.errors_seen > seen
+        assert value.events_seen > events_seen
+        live.until(lambda value: sum(value.errors[0].history) > 0, "the history moves")
+        assert any(output.kind == "envelope" for output in live.value.outputs)

@@ -10,7 +10,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final, Self
 
-from loom_bench.broker.choice import open_broker
+from loom_bench.broker.choice import STARTERS, open_broker
+from loom_bench.broker.contract import Broker
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import LOAD_TIME_LIMIT_MS, Drain, Finish
 from loom_bench.session.live.director import Director
@@ -55,7 +56,7 @@ class LiveSession:
 
         Args:
             target: Path of the module, with ``:ATTRIBUTE`` when it has several flows.
-            broker: ``embedded``, or the address of a broker.
+            broker: ``embedded``, the address of a broker, or ``auto`` for what serves best here.
             config_path: Configuration file; ``None`` looks for one beside the module.
             feed_rate_per_s: Records per second of the feed; ``None`` for as fast as it goes, 0 for
                 none.
@@ -65,7 +66,7 @@ class LiveSession:
         session = cls(
             LiveOptions(
                 target=target,
-                open_broker=open_broker,
+                open_broker=_open_broker,
                 broker=broker,
                 config_path=config_path,
                 feed_rate_per_s=feed_rate_per_s,
@@ -194,6 +195,12 @@ class LiveSession:
             board.run_diagnoses = (_our_fault(error),)
             board.phase = Phase.FAILED
             board.notice("the bench itself failed; restart the flow or the bench", "error")
+
+
+def _open_broker(choice: str) -> Broker:
+    if choice == "auto" and choice not in STARTERS:
+        choice = "embedded"
+    return open_broker(choice)
 
 
 def _our_fault(error: Exception) -> Diagnosis:
