@@ -93,6 +93,7 @@ class RunSide:
         self._host, self._settled = host, False
         self._killed, self._deadline_s = False, None
         host.on_news = self._take
+        self._board.gauges.begin(host.revision)  # its first frames may come before its Started
         if self._watched is not None:
             host.send(WatchNode(self._watched))
         host.send(command)
@@ -165,7 +166,6 @@ class RunSide:
             case Started():
                 if self._deadline_s is None:
                     self._board.phase = Phase.PAUSED if self.paused else Phase.RUNNING
-                self._board.gauges.begin(host.revision)
                 self._board.host_memory_bytes = memory_bytes(host.pid)
                 self._on_started(host)
             case Finished():
