@@ -9,10 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from threading import Lock
 
+import structlog
 from bytewax.dataflow import Dataflow
 
 from loom_runtime.async_bridge import AsyncBridge, build_backend_options
-from loom_runtime.compiler.plan import CompiledPlan
+from loom_runtime.compiler.plan import CompiledPlan, NodeKind
 from loom_runtime.config.runtime import BytewaxRuntimeConfig
 from loom_runtime.engine.context import EngineContext
 from loom_runtime.engine.dataflow import build_dataflow
@@ -33,6 +34,8 @@ from loom_runtime.sinks import ErrorSink
 from loom_runtime.transport import OutputWriter, PartitionReader, Transport
 from loom_runtime.wire.encoding import build_encoder
 from loom_runtime.wire.envelopes import EnvelopeEncoder
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass
@@ -77,7 +80,19 @@ class PreparedRun:
                 )
             )
             interval = backup_interval(settings)
+        else:
+            self._warn_of_state()
         execute(self.dataflow, self.runtime, interval)
+
+    def _warn_of_state(self) -> None:
+        nodes = [each.node for each in self.context.layout.exchanges]
+        keyed = [node.name for node in nodes if node.kind is NodeKind.STATEFUL_STEP]
+        if keyed:
+            _log.warning(
+                "keyed state is kept in memory only and ends with the run, while committed offsets "
+                "stay: set streaming.runtime.recovery.db_dir to keep it",
+                nodes=keyed,
+            )
 
     def close(self) -> None:
         """Release everything. Does nothing the second time."""

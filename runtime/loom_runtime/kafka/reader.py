@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from loom_runtime.config.kafka import ConsumerSettings
 from loom_runtime.execution.travel import SourceBatch
-from loom_runtime.failures import BrokerUnavailableError
+from loom_runtime.failures import BrokerUnavailableError, PositionLostError
 from loom_runtime.kafka.clients import METADATA_TIMEOUT_S, error_text, make_consumer
 from loom_runtime.kafka.start import StartFinder
 
@@ -20,6 +20,10 @@ _log = structlog.get_logger(__name__)
 _COMMIT_RETRY_S = 1.0
 """When a commit that failed is tried again, if the partition does not move on before."""
 
+_COMMIT_TIMEOUT_S = 10.0
+"""How long a commit that is waited for may take: the last one of a run."""
+
+_COMMIT_POLL_S = 0.005
 _NOT_READY_WAIT_S = 0.1
 
 CommitListener = Callable[[str, int, int, str | None], None]
@@ -53,6 +57,8 @@ class KafkaReader:
         self._on_commit = on_commit
         self._manual = settings.delivery == "at_least_once"
         self._keepalive_s = settings.commit_keepalive_ms / 1000
+        self._answered: int | None = None
+        self._answer: KafkaError | None = None
         self._end_offset: int | None = None
         self._at_end = False
         where = f"the consumer of {topic} on brokers {', '.join(settings.brokers)}"
@@ -87,7 +93,11 @@ class KafkaReader:
 
     @property
     def end_offset(self) -> int | None:
-        """End of the log as last seen, also while nothing is read."""
+        """End of the log as last seen, also while nothing is read.
+
+        Raises:
+            PositionLostError: When the log is another one than before, and shorter.
+        """
         self._note_end()
         return self._end_offset
 
@@ -97,7 +107,12 @@ class KafkaReader:
         return self._at_end
 
     def read(self, limit: int) -> SourceBatch | None:
-        """Return what the client has fetched, at most *limit* records, without waiting."""
+        """Return what the client has fetched, at most *limit* records, without waiting.
+
+        Raises:
+            BrokerUnavailableError: When the broker says that this partition cannot be read.
+            PositionLostError: When the log is another one than before.
+        """
         messages = self._consumer.consume(limit, 0)
         if any(map(Message.error, messages)):
             messages = self._without_errors(messages)
@@ -115,6 +130,8 @@ class KafkaReader:
         ]
         if not records:
             return None
+        if records[0][0] < self._position:
+            raise self._lost(f"it continues at offset {records[0][0]}")
         self._position = max(self._position, records[-1][0] + 1)
         return SourceBatch(self._topic, self._partition, records)
 
@@ -130,18 +147,14 @@ class KafkaReader:
         if not self._is_due(offset, now_s, wait=wait):
             return
         self._requested, self._renew_at_s = offset, now_s + self._keepalive_s
+        self._answered = None
         place = [TopicPartition(self._topic, self._partition, offset)]
         try:
-            if not wait:
-                self._consumer.commit(offsets=place, asynchronous=True)
-                return
-            done = self._consumer.commit(offsets=place, asynchronous=False)
+            self._consumer.commit(offsets=place, asynchronous=True)
+            if wait:
+                self._await_commit(offset)
         except KafkaException as error:
             raise self._unavailable(error, "committed") from error
-        # Nobody else tells of a commit that was waited for.
-        self._committed_by_broker(None, done)
-        if done[0].error is not None:
-            raise self._unavailable(KafkaException(done[0].error), "committed")
 
     def close(self) -> None:
         """Leave the broker; at most once, the client commits what it has before."""
@@ -172,6 +185,16 @@ class KafkaReader:
             return True
         unconfirmed = wait and offset != self._committed
         return offset == requested and (unconfirmed or now_s >= self._renew_at_s)
+
+    def _await_commit(self, offset: int) -> None:
+        """Wait for the broker's answer; records that come meanwhile are not wanted any more."""
+        deadline_s = monotonic() + _COMMIT_TIMEOUT_S
+        while self._answered != offset:
+            if monotonic() > deadline_s:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+            self._consumer.poll(_COMMIT_POLL_S)
+        if self._answer is not None:
+            raise KafkaException(self._answer)
 
     def _without_errors(self, messages: list[Message]) -> list[Message]:
         """Return the records among *messages*; what else the client reports is taken note of."""
@@ -205,12 +228,16 @@ class KafkaReader:
         """Take the log's end from the last fetch; ListOffsets is wrong on some brokers."""
         place = TopicPartition(self._topic, self._partition)
         known = self._consumer.get_watermark_offsets(place, cached=True)
-        if known is not None and known[1] >= 0:
-            self._end_offset = max(int(known[1]), self._position)
+        if known is None or known[1] < 0:
+            return
+        if known[1] < self._position:
+            raise self._lost(f"it ends at offset {known[1]}")
+        self._end_offset = int(known[1])
 
     def _committed_by_broker(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
         for place in places:
             problem = error or place.error
+            self._answered, self._answer = place.offset, problem
             if problem is not None:
                 self._renew_at_s = min(self._renew_at_s, monotonic() + _COMMIT_RETRY_S)
             elif place.offset >= 0:
@@ -219,6 +246,15 @@ class KafkaReader:
             self._on_commit(
                 self._topic, self._partition, place.offset, problem.str() if problem else None
             )
+
+    def _lost(self, what: str) -> PositionLostError:
+        return PositionLostError(
+            f"the log of {self._topic}[{self._partition}] is another one than before: reading "
+            f"stood at offset {self._position}, and {what}",
+            where=f"brokers {', '.join(self._settings.brokers)}",
+            what_next="the topic was made anew or the broker lost its data; start the flow again "
+            "to read the new log",
+        )
 
     def _unavailable(self, error: KafkaException, what: str = "read") -> BrokerUnavailableError:
         settings = self._settings
