@@ -9,8 +9,10 @@ READY := $(VENV)/.ready
 
 .PHONY: demo test check bench clean print-python
 
+# The screen where there is a terminal, plain lines where there is none.
 demo: $(READY)
-	$(BIN)/loom-bench run sample_flows/orders.py --until-idle 2
+	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/loom-bench sample_flows/orders.py; \
+	else $(BIN)/loom-bench run sample_flows/orders.py --until-idle 2; fi
 
 # Ends with the names of skipped tests and why, and pytest's closing line.
 test: $(READY)
