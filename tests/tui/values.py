@@ -1,4 +1,4 @@
-"""Session values made by hand, over the plans of the sample flows: empty, running, failing, flooded."""
+"""Session values made by hand over plans of sample flows: empty, running, failing, flooded."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def _outputs(plan: PlanDocument, count: int) -> tuple[OutputSeen, ...]:
             at_ms=NOW_MS - (count - index) * 8,
             topic=topics[index % len(topics)],
             key=f"customer-{index % 13}",
-            text=f'{{"customer":"customer-{index % 13}","so_far":{{"orders":{index},"total_cents":{index * 450}}}}}',
+            text=f'{{"customer":"customer-{index % 13}","orders":{index},"cents":{index * 450}}}',
             kind="envelope" if topics[index % len(topics)].endswith("errors") else "record",
         )
         for index in range(count)
@@ -240,7 +240,7 @@ def _logs(count: int) -> tuple[LogLine, ...]:
             at_ms=NOW_MS - (count - index) * 100,
             revision=1 if index < count // 2 else 2,
             stream="stderr" if index % 4 == 3 else "stdout",
-            text=f"[info] priced order o-{4700 + index} product=tea cents={450 * (index % 5 + 1)}",
+            text=f"[info] priced order o-{4700 + index} product=tea cents={450 * (index % 5)}",
         )
         for index in range(count)
     )
@@ -273,6 +273,7 @@ def failing() -> SessionValue:
         value,
         nodes=nodes,
         changed_nodes=("PriceOrder", "DropTests"),
+        removed_nodes=("RoundPrice",),
         errors=_groups(file),
         errors_seen=431,
         diagnoses=(refused,),
@@ -393,4 +394,21 @@ def flooded(shift: int = 0) -> SessionValue:
         logs_seen=9_400_000 + shift,
         logs_left_out=9_398_000 + shift,
         elapsed_s=5021.0,
+    )
+
+
+def in_phase(phase: Phase) -> SessionValue:
+    """Records flowed, and the session does something else now."""
+    return replace(running(), phase=phase)
+
+
+def refused() -> SessionValue:
+    """The first revision does not load: there is no plan."""
+    diagnosis = failing().diagnoses[0]
+    return replace(
+        opening(),
+        phase=Phase.FAILED,
+        broker=_broker(),
+        diagnoses=(diagnosis,),
+        revisions=(_revision(1, state="refused", diagnoses=(diagnosis,)),),
     )

@@ -180,7 +180,7 @@ BY_ID: Final = {action.id: action for action in ACTIONS}
 
 
 def bindings(where: str) -> list[BindingType]:
-    """Return the bindings of the actions that work in ``app``, ``screen``, ``list`` or ``graph``."""
+    """Return the bindings of the actions that work in ``app``, ``screen``, ``list``, ``graph``."""
     return [
         Binding(
             action.keys,

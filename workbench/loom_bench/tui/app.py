@@ -34,6 +34,8 @@ from loom_bench.tui.widgets.list_panel import ListPanel
 _FRAMES_PER_S = 8
 _NOTICES_AT_ONCE = 3
 _MAX_NOTICE_CELLS = 400
+_MAX_COPIED_CELLS = 100_000
+"""Terminals drop clipboard texts that are much longer."""
 
 
 class WorkbenchApp(App[None]):
@@ -119,8 +121,8 @@ class WorkbenchApp(App[None]):
 
     def show_help(self) -> None:
         """Show the keys."""
-        lines = tuple(help_lines(self._keys.keys, str(self._keymap_path)))
-        self.push_screen(TextDialog("help", lambda: lines))
+        keys, file = self._keys.keys, str(self._keymap_path)
+        self.push_screen(TextDialog("help", lambda: tuple(help_lines(keys, file, self.size.width))))
 
     def change_theme(self) -> None:
         """Change between dark and light."""
@@ -205,7 +207,9 @@ class WorkbenchApp(App[None]):
     def _opened_box(self, event: GraphView.Opened) -> None:
         place = place_of(self.session.value().plan, event.box_id)
         dialog = TextDialog(
-            "selected", lambda: detail_lines(self.session.value(), event.box_id), place
+            "selected",
+            lambda: detail_lines(self.session.value(), event.box_id, whole=True),
+            place,
         )
         self.push_screen(dialog, self._edit_answered)
 
@@ -224,7 +228,7 @@ class WorkbenchApp(App[None]):
 
     @on(ListPanel.Copied)
     def _copied(self, event: ListPanel.Copied) -> None:
-        self.copy_to_clipboard(safe(event.text))
+        self.copy_to_clipboard(safe(event.text, max_cells=_MAX_COPIED_CELLS))
         self.tell("Copied.")
 
     @on(MainScreen.Wanted)

@@ -74,8 +74,12 @@ def switch_broker(app: WorkbenchApp) -> None:
 def open_flow(app: WorkbenchApp) -> None:
     """Ask for another flow: one of the modules beside this one, or any path."""
     target = app.session.value().target
-    told = (plain("This flow drains first, everything committed."), ())
-    dialog = ChoiceDialog("open a flow", told, flows_beside(target), "or FILE.py[:FLOW]")
+    beside = flows_beside(target)
+    told = (
+        plain("This flow drains first, everything committed."),
+        () if beside else (("There is no other module beside it.", Ink.DIM),),
+    )
+    dialog = ChoiceDialog("open a flow", told, beside, "FILE.py or FILE.py:FLOW")
 
     def answered(choice: str | None) -> None:
         if choice is not None:

@@ -9,7 +9,7 @@ from loom_bench.tui.figures import clock_text, count_text, millis_text, rate_tex
 from loom_bench.tui.health import INKS, MARKS, WORDS, health_of
 from loom_bench.tui.ink import Ink, Line
 from loom_bench.tui.panels.spec import Place
-from loom_bench.tui.panels.texts import place_text
+from loom_bench.tui.panels.texts import body_lines, place_text
 from loom_runtime.compiler.document_parts import (
     NodeDocument,
     PlanDocument,
@@ -38,15 +38,21 @@ def place_of(plan: PlanDocument | None, box_id: str) -> Place | None:
     return part.file, part.line
 
 
-def detail_lines(value: SessionValue, box_id: str) -> Sequence[Line]:
-    """Return everything about the box *box_id*, the most important first."""
+def detail_lines(value: SessionValue, box_id: str, *, whole: bool = False) -> Sequence[Line]:
+    """Return everything about the box *box_id*, the most important first.
+
+    Args:
+        value: The value.
+        box_id: Id of a node, the source or a sink.
+        whole: Whether samples are shown with all their lines, not one each.
+    """
     part = declared(value.plan, box_id)
     if part is None:
         return ()
-    return tuple(_lines(value, part))
+    return tuple(_lines(value, part, whole=whole))
 
 
-def _lines(value: SessionValue, part: Declared) -> Iterator[Line]:
+def _lines(value: SessionValue, part: Declared, *, whole: bool) -> Iterator[Line]:
     view = value.nodes.get(part.id)
     yield _title(part, view)
     if part.file is not None:
@@ -59,7 +65,7 @@ def _lines(value: SessionValue, part: Declared) -> Iterator[Line]:
     if view is not None:
         yield from _counters(view)
     if isinstance(part, NodeDocument):
-        yield from _samples(value.samples.get(part.id, ()))
+        yield from _samples(value.samples.get(part.id, ()), whole=whole)
 
 
 def _title(part: Declared, view: NodeView | None) -> Line:
@@ -115,18 +121,24 @@ def _counters(view: NodeView) -> Iterator[Line]:
     )
 
 
-def _samples(samples: Sequence[Sample]) -> Iterator[Line]:
+def _samples(samples: Sequence[Sample], *, whole: bool) -> Iterator[Line]:
     if not samples:
         yield (("samples of its records show here while it runs", Ink.DIM),)
         return
     for sample in reversed(samples[-_MAX_SAMPLES:]):
-        yield (
-            (clock_text(sample.at_ms), Ink.DIM),
-            (f" {sample.key}", Ink.ACCENT),
-            (" in  ", Ink.DIM),
-            (sample.taken, Ink.PLAIN),
-        )
+        stamp = ((clock_text(sample.at_ms), Ink.DIM), (f" {sample.key}", Ink.ACCENT))
+        if whole:
+            yield ()
+            yield (*stamp, (" in", Ink.DIM))
+            yield from body_lines(sample.taken)
+        else:
+            yield (*stamp, (" in  ", Ink.DIM), (sample.taken, Ink.PLAIN))
         if not sample.given:
-            yield ((" " * 12, Ink.DIM), (" out nothing", Ink.DIM))
+            yield ((f"{'':12} out nothing", Ink.DIM),)
         for given in sample.given:
-            yield ((" " * 12, Ink.DIM), (" out ", Ink.DIM), (given, Ink.GOOD))
+            if whole:
+                yield (("out", Ink.DIM),)
+                for line in body_lines(given):
+                    yield tuple((text, Ink.GOOD) for text, _ in line)
+            else:
+                yield ((f"{'':12} out ", Ink.DIM), (given, Ink.GOOD))

@@ -10,7 +10,7 @@ _HISTORY_CELLS = " .╷│┃"
 
 
 def count_text(count: int) -> str:
-    """Return *count* in at most five characters up to 999 billion: ``9999``, ``12.3k``, ``4.5M``."""
+    """Return *count* in at most five characters, to 999 billion: ``9999``, ``12.3k``, ``4.5M``."""
     if abs(count) < 10_000:
         return str(count)
     size = float(count)

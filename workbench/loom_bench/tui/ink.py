@@ -10,6 +10,9 @@ from loom_bench.safe import cell_width, characters_in_cells, safe
 CHARACTERS_PER_CELL = 5
 """A letter and the marks that :func:`safe` leaves on it: text beyond needs no look."""
 
+_WIDEST_CELLS = 1_000
+_MAX_CHARACTERS = _WIDEST_CELLS * CHARACTERS_PER_CELL
+
 
 class Ink(StrEnum):
     """What a piece of text means; the theme gives each its colour."""
@@ -45,8 +48,10 @@ def plain(text: str) -> Line:
 
 
 def width_of(line: Line) -> int:
-    """Return the cells that *line* takes."""
-    return sum(cell_width(safe(text)) for text, _ in line)
+    """Return the cells that *line* takes, each run counted up to a screen's width."""
+    return sum(
+        cell_width(safe(text[:_MAX_CHARACTERS], max_cells=_WIDEST_CELLS)) for text, _ in line
+    )
 
 
 def fitted(text: str, width: int, *, right: bool = False, skip: int = 0) -> str:

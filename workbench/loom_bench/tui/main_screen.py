@@ -17,6 +17,7 @@ from loom_bench.session.value import SessionValue
 from loom_bench.tui.actions import Action, bindings
 from loom_bench.tui.details import detail_lines, place_of
 from loom_bench.tui.footer import footer_actions, footer_line
+from loom_bench.tui.graph_news import graph_news
 from loom_bench.tui.panels.pages import PAGES
 from loom_bench.tui.panels.spec import Place
 from loom_bench.tui.status import status_lines
@@ -47,6 +48,7 @@ class MainScreen(Screen[None]):
         self._user_keys = keymap
         self._status = Lines(id="status")
         self.graph = GraphView(id="graph")
+        self._news = Lines(id="news")
         self._details = ScrolledLines(id="details")
         self.pages = Pages(PAGES, id="panels")
         self._keys = Lines(id="keys")
@@ -60,6 +62,7 @@ class MainScreen(Screen[None]):
         with Horizontal(id="body"):
             with Vertical(id="left"):
                 yield self.graph
+                yield self._news
             with Vertical(id="right"):
                 yield self._details
                 yield self.pages
@@ -76,6 +79,9 @@ class MainScreen(Screen[None]):
         self._value, self._now_ms = value, now_ms
         self._status.show(status_lines(value))
         self.graph.show(value)
+        news = graph_news(value, all_in_sight=self.graph.all_in_sight)
+        self._news.display = bool(news)
+        self._news.show((news,))
         self.pages.show(value, now_ms)
         self._show_details()
         self._show_keys()

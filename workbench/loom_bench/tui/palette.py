@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from loom_bench.tui.actions import ACTIONS, Action
+from loom_bench.tui.actions import ACTIONS, Action, key_text
 
 if TYPE_CHECKING:
     from loom_bench.tui.app import WorkbenchApp
+
+
+def _title(action: Action) -> str:
+    return f"{action.title}  {key_text(action.keys)}"
 
 
 class ActionProvider(Provider):
@@ -29,13 +33,13 @@ class ActionProvider(Provider):
         """Yield every action."""
         for action in self._offered():
             deed = partial(self._bench.action_perform, action.id)
-            yield DiscoveryHit(action.title, deed, help=action.help)
+            yield DiscoveryHit(_title(action), deed, help=action.help)
 
     async def search(self, query: str) -> Hits:
         """Yield the actions whose name or explanation fits *query*."""
         matcher = self.matcher(query)
         for action in self._offered():
-            text = f"{action.title}: {action.group.lower()}"
+            text = _title(action)
             score = matcher.match(text)
             if score > 0:
                 deed = partial(self._bench.action_perform, action.id)

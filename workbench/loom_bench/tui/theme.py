@@ -30,6 +30,13 @@ DARK: Final = Theme(
         "cursor-idle": "#28323b",
         "border": "#3a4650",
         "border-blurred": "#3a4650",
+        "scrollbar": "#3f5a74",
+        "scrollbar-hover": "#5f7a94",
+        "scrollbar-active": "#7aa2c8",
+        "scrollbar-background": "#1c2329",
+        "scrollbar-background-hover": "#1c2329",
+        "scrollbar-background-active": "#1c2329",
+        "scrollbar-corner-color": "#1c2329",
     },
 )
 
@@ -52,6 +59,13 @@ LIGHT: Final = Theme(
         "cursor-idle": "#e0e6eb",
         "border": "#a8b4be",
         "border-blurred": "#a8b4be",
+        "scrollbar": "#9db4c8",
+        "scrollbar-hover": "#7f9cb6",
+        "scrollbar-active": "#1f5f96",
+        "scrollbar-background": "#e6eaee",
+        "scrollbar-background-hover": "#e6eaee",
+        "scrollbar-background-active": "#e6eaee",
+        "scrollbar-corner-color": "#e6eaee",
     },
 )
 

@@ -73,6 +73,7 @@ class ChoiceDialog(ModalScreen[str | None]):
             yield about
             self._table.styles.height = max(1, min(12, len(self._choices)))
             self._table.show(self._choices, 0)
+            self._table.display = bool(self._choices)
             yield self._table
             yield self._field
             keys = Lines(classes="dialog-keys")

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from loom_bench.tui.actions import groups, key_text
 from loom_bench.tui.ink import Ink, Line
 
+_SENTENCES_FROM_CELLS = 100
+
 _MARKS = (
     ("x", Ink.BAD, "fails"),
     ("!", Ink.WARN, "takes half of a worker's time or more"),
@@ -16,12 +18,15 @@ _MARKS = (
 )
 
 
-def help_lines(keymap: Mapping[str, str], keymap_file: str) -> Iterator[Line]:
+def help_lines(
+    keymap: Mapping[str, str], keymap_file: str, width: int = _SENTENCES_FROM_CELLS
+) -> Iterator[Line]:
     """Yield the help's lines.
 
     Args:
         keymap: The user's own keys by action id.
         keymap_file: Where they stand.
+        width: Cells of the screen; where it is narrow, titles stand without their sentence.
     """
     for name, actions in groups():
         yield ((name, Ink.STRONG),)
@@ -30,8 +35,8 @@ def help_lines(keymap: Mapping[str, str], keymap_file: str) -> Iterator[Line]:
             yield (
                 (f"  {keys:<15}", Ink.KEY),
                 (f" {action.title:<24}", Ink.PLAIN),
-                (f"{action.help}", Ink.DIM),
-                (f"  {action.id}", Ink.DIM),
+                (f"{action.id:<18}", Ink.DIM),
+                (action.help if width >= _SENTENCES_FROM_CELLS else "", Ink.DIM),
             )
         yield ()
     yield (("Marks in the graph", Ink.STRONG),)

@@ -13,6 +13,8 @@ from loom_bench.tui.panels.texts import body_lines, heading, labelled
 from loom_bench.tui.widgets.line_table import Column, TableForm
 
 _HISTORY_CELLS = 16
+_MAX_TRACEBACK = 100_000
+"""Characters of a traceback that are searched for its places."""
 
 _FRAME = re.compile(r'File "([^"\n]+)", line (\d{1,9})')
 
@@ -101,7 +103,7 @@ def _detail(view: ErrorGroupView) -> Iterator[Line]:
 
 
 def _place(view: ErrorGroupView) -> Place | None:
-    frames = _FRAME.findall(view.group.traceback or "")
+    frames = _FRAME.findall((view.group.traceback or "")[:_MAX_TRACEBACK])
     return (frames[-1][0], int(frames[-1][1])) if frames else None
 
 

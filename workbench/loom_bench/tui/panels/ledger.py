@@ -13,7 +13,7 @@ from loom_bench.tui.widgets.line_table import Column, TableForm
 from loom_runtime.ledger import COUNTERS
 
 _COLUMNS = (
-    Column("topic", 0),
+    Column("topic", most=40),
     Column("part", 4, right=True),
     Column("read", 6, right=True),
     Column("written", 7, right=True),
@@ -101,6 +101,6 @@ LEDGER = PanelSpec(
     fields=_fields,
     detail=lambda view, value: tuple(_detail(view, value)),
     badge=lambda value: (
-        None if all(view.row.balanced for view in value.offsets) else ("x OFF", Ink.BAD)
+        None if all(view.row.balanced for view in value.offsets) else ("off", Ink.BAD)
     ),
 )

@@ -23,7 +23,7 @@ _TREND_CELLS = 10
 _TREND_INKS = {"grows": Ink.WARN, "falls": Ink.GOOD}
 
 _COLUMNS = (
-    Column("topic", 0),
+    Column("topic", most=40),
     Column("part", 4, right=True),
     Column("position", 11, right=True),
     Column("committed", 11, right=True),
@@ -38,7 +38,7 @@ _COLUMNS = (
 
 _COMMIT_COLUMNS = (
     Column("commits", 12),
-    Column("topic", 0),
+    Column("topic", most=40),
     Column("part", 4, right=True),
     Column("offset", 12, right=True),
     Column("", 24, from_cells=70),
@@ -116,7 +116,7 @@ def _detail(view: OffsetView, value: SessionValue) -> Iterator[Line]:
 
 def _badge(value: SessionValue) -> Run | None:
     if any(view.commit_failures for view in value.offsets):
-        return ("x", Ink.BAD)
+        return ("commits fail", Ink.BAD)
     lag = sum(view.lag or 0 for view in value.offsets)
     return (f"lag {count_text(lag)}", Ink.DIM) if lag else None
 

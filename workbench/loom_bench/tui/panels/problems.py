@@ -26,6 +26,8 @@ _REVISION_COLUMNS = (
     Column("what changed", 0),
 )
 
+_MAX_SOURCE = 500
+
 _STATE_INKS = {
     "running": Ink.GOOD,
     "refused": Ink.BAD,
@@ -45,7 +47,7 @@ def _cells(diagnosis: Diagnosis, _: int) -> Sequence[Run]:
     where = diagnosis.component
     if diagnosis.file is not None:
         where = place_text(diagnosis.file, diagnosis.line)
-    source = f"   | {diagnosis.source.strip()}" if diagnosis.source else ""
+    source = f"   | {diagnosis.source[:_MAX_SOURCE].strip()}" if diagnosis.source else ""
     return (
         (_end_of(where, _COLUMNS[0].width), Ink.ACCENT),
         (f"{diagnosis.message}{source}", Ink.BAD),

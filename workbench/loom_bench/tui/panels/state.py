@@ -104,7 +104,7 @@ def _place(row: StateRow) -> Place | None:
 
 
 def _badge(value: SessionValue) -> Run | None:
-    return None if value.conflict is None else ("x", Ink.BAD)
+    return None if value.conflict is None else ("waits", Ink.BAD)
 
 
 STATE = PanelSpec(

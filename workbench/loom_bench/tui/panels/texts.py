@@ -68,11 +68,14 @@ def diagnosis_body(diagnosis: Diagnosis) -> Iterator[Line]:
         yield labelled("config", diagnosis.field)
     yield labelled("code", diagnosis.code)
     yield ()
-    for line in diagnosis.message.splitlines() or [""]:
-        yield ((line, Ink.BAD),)
+    for line in body_lines(diagnosis.message):
+        yield tuple((text, Ink.BAD) for text, _ in line)
     if diagnosis.source is not None:
         yield ()
-        yield ((f"{diagnosis.line or ''} | ", Ink.DIM), (diagnosis.source.strip("\n"), Ink.PLAIN))
+        yield (
+            (f"{diagnosis.line or ''} | ", Ink.DIM),
+            (diagnosis.source[:_WRAP_AT].rstrip(), Ink.PLAIN),
+        )
         if diagnosis.column is not None and diagnosis.column <= _WRAP_AT:
             room = len(f"{diagnosis.line or ''} | ") + diagnosis.column - 1
             yield ((" " * room + "^", Ink.BAD),)
@@ -94,7 +97,7 @@ def frame_lines(frames: Sequence[CodeFrame]) -> Iterator[Line]:
             (frame.function, Ink.PLAIN),
         )
         if frame.source is not None:
-            yield plain(f"    {frame.source.strip()}")
+            yield plain(f"    {frame.source[:_WRAP_AT].strip()}")
 
 
 def place_text(file: str, line: int | None) -> str:

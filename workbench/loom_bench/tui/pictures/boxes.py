@@ -68,6 +68,10 @@ class BoxPicture:
                 runs.append(self._run(piece, look, piece.spot == selected, focused))
         return runs
 
+    def cursor_row(self, selected: int) -> int | None:  # noqa: ARG002 - a box is marked, no row
+        """Return ``None``: the box itself is marked."""
+        return None
+
     def _run(self, piece: _Piece, look: GraphLook, chosen: bool, focused: bool) -> Run:
         if piece.part is _Part.LINE:
             return piece.text, Ink.DIM

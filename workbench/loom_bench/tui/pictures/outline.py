@@ -80,7 +80,14 @@ class OutlinePicture:
             Spot(row.box.id, 0, y, max_width, 1, 1) for y, row in enumerate(self._rows, start=1)
         )
 
-    def line(self, y: int, look: GraphLook, selected: int, *, focused: bool) -> Line:
+    def line(
+        self,
+        y: int,
+        look: GraphLook,
+        selected: int,  # noqa: ARG002 - the whole row is marked, by whoever paints it
+        *,
+        focused: bool,  # noqa: ARG002
+    ) -> Line:
         """Return row *y* as it looks now; the first is the heading."""
         if y == 0:
             titles = {each.title: (each.title, Ink.HEAD) for each in _FIGURES}
@@ -88,11 +95,11 @@ class OutlinePicture:
         row = self._rows[y - 1]
         name = self._name(row, look)
         label = (f"  {row.label}" if row.label else "", Ink.DIM)
-        line = self._columns(name, label, self._counted(row.box.id, look))
-        if y - 1 != selected:
-            return line
-        under = Ink.CURSOR if focused else Ink.CURSOR_IDLE
-        return [(text, under) for text, _ in line]
+        return self._columns(name, label, self._counted(row.box.id, look))
+
+    def cursor_row(self, selected: int) -> int | None:
+        """Return the row of the selected spot."""
+        return selected + 1
 
     def _name(self, row: OutlineRow, look: GraphLook) -> Line:
         box_id = row.box.id

@@ -60,6 +60,10 @@ class GraphPicture(Protocol):
         """
         ...
 
+    def cursor_row(self, selected: int) -> int | None:
+        """Return the row that is marked as a whole for the selected spot, if that is the way."""
+        ...
+
 
 def spot_at(spots: Sequence[Spot], x: int, y: int) -> int | None:
     """Return the index of the innermost spot that covers the cell."""

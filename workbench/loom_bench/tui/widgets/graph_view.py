@@ -116,6 +116,11 @@ class GraphView(Painter, ScrollView, can_focus=True):
         self._boxes_wanted = not isinstance(self._picture, BoxPicture)
         self._lay_out()
 
+    @property
+    def all_in_sight(self) -> bool:
+        """Whether nothing has to be panned to."""
+        return self.max_scroll_x == 0 and self.max_scroll_y == 0 and not self._folded
+
     # What is selected
 
     @property
@@ -196,7 +201,10 @@ class GraphView(Painter, ScrollView, can_focus=True):
         if row < self._picture.height:
             runs.extend(self._picture.line(row, self._look, self._spot, focused=self.has_focus))
         whole = max(width + left, self._margin + self._picture.width)
-        return self.paint(runs, whole).crop(left, left + width)
+        under = None
+        if row == self._picture.cursor_row(self._spot):
+            under = Ink.CURSOR if self.has_focus else Ink.CURSOR_IDLE
+        return self.paint(runs, whole, under=under).crop(left, left + width)
 
     # Moving
 

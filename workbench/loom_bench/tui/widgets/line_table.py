@@ -29,12 +29,14 @@ class Column:
     Attributes:
         title: Its heading.
         width: Cells; 0 takes what the others leave.
+        most: Most cells that a column takes of what the others leave; 0 for all.
         right: Whether it stands at the right.
         from_cells: Narrowest table that shows it.
     """
 
     title: str
     width: int = 0
+    most: int = 0
     right: bool = False
     from_cells: int = 0
 
@@ -188,7 +190,8 @@ class LineTable(Painter, ScrollView, Generic[T], can_focus=True):
         for column, show, (text, ink) in zip(columns, shown, cells, strict=True):
             if not show:
                 continue
-            cells_wide = column.width or max(1, width - taken)
+            left = max(1, width - taken)
+            cells_wide = column.width or min(left, column.most or left)
             skip = 0 if column.width else shift
             runs.append((fitted(text, cells_wide, right=column.right, skip=skip), ink))
             runs.append((" ", Ink.PLAIN))
@@ -298,3 +301,4 @@ class LineTable(Painter, ScrollView, Generic[T], can_focus=True):
     def on_resize(self) -> None:
         """Keep the cursor in sight."""
         self._keep_in_sight()
+        self.call_after_refresh(self._keep_in_sight)  # a scroll bar may have come up only now

@@ -13,8 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from loom_bench.safe import cell_width, safe
-from loom_bench.tui.ink import Line
+from loom_bench.tui.ink import Line, width_of
 from loom_bench.tui.widgets.painter import Painter
 
 
@@ -68,8 +67,8 @@ class Lines(Painter, Widget):
         if offset is None or offset.y >= len(self._lines):
             return
         x = 0
-        for index, (text, _) in enumerate(self._lines[offset.y]):
-            x += cell_width(safe(text))
+        for index, run in enumerate(self._lines[offset.y]):
+            x += width_of((run,))
             if offset.x < x:
                 self.post_message(self.Pressed(self, offset.y, index))
                 return

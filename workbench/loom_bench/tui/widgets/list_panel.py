@@ -47,6 +47,7 @@ class ListPanel(Vertical):
         self.table: LineTable[Any] = LineTable(spec.form, id=f"table-{spec.id}")
         self._summary = Lines(classes="summary")
         self._preview = ScrolledLines(classes="preview") if spec.preview else None
+        self._previewed: Any = None
         if self._preview is not None:
             self._preview.can_focus = False
         self._filter: Filter | None = None
@@ -81,7 +82,8 @@ class ListPanel(Vertical):
             return
         item = self.table.selected
         self._preview.display = item is not None and self.size.height >= _PREVIEW_FROM_ROWS
-        if item is not None and self._preview.display:
+        if item is not None and self._preview.display and item is not self._previewed:
+            self._previewed = item
             self._preview.show(self.spec.detail(item, self._value))
 
     @on(LineTable.Moved)

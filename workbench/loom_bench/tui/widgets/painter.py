@@ -60,10 +60,13 @@ class Painter(_Base):
         """
         if self._strips is None:
             self._strips = FIFOCache(_KEPT_STRIPS)
-        key = (tuple(line), width, under)
+        # Cut first: a key must not keep a payload of any size alive.
+        enough = (width + 1) * CHARACTERS_PER_CELL
+        cut = tuple((text[:enough], ink) for text, ink in line)
+        key = (cut, width, under)
         strip = self._strips.get(key)
         if strip is None:
-            strip = self._strips[key] = self._painted(line, width, under)
+            strip = self._strips[key] = self._painted(cut, width, under)
         return strip
 
     def _painted(self, line: Line, width: int, under: Ink | None) -> Strip:
@@ -76,7 +79,7 @@ class Painter(_Base):
         for text, ink in line:
             if left <= 0:
                 break
-            shown = safe(text[: (left + 1) * CHARACTERS_PER_CELL], max_cells=left)
+            shown = safe(text, max_cells=left)
             segments.append(Segment(shown, styles[ink] + over))
             left -= cell_width(shown)
         if left > 0:
