@@ -76,6 +76,15 @@ class RunControl:
         self._busy_at_s = monotonic()
         self._paused = False
 
+    def begin_again(self) -> None:
+        """Forget how the last run was stopped and what it has read; limits and a pause stay."""
+        with self._lock:
+            self._stop = None
+            self._taken = self._read = 0
+            self._steps = set()
+            self._at_end.clear()
+            self._busy_at_s = monotonic()
+
     def step(self) -> None:
         """While paused: let every partition be read once more, until it gave a batch or had none
         left."""

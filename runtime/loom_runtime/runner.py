@@ -16,8 +16,8 @@ from loom_runtime.errors import ErrorKind
 from loom_runtime.flow.process import StreamFlow
 from loom_runtime.ledger import LedgerReport
 from loom_runtime.observability import ObservabilityConfig, ObservabilityRuntime, Scope
+from loom_runtime.observability.poll_cycle import poll_cycle
 from loom_runtime.sinks import ErrorSink, SinkRegistry
-from loom_runtime.tracing import generate_trace_id
 
 if TYPE_CHECKING:
     from bytewax.dataflow import Dataflow
@@ -60,6 +60,7 @@ class StreamingRunner:
         self._own_observability = False
         self._sinks = SinkRegistry()
         self._prepared: PreparedRun | None = None
+        self._ran = False
         self._report_listeners: list[Callable[[LedgerReport], None]] = []
 
     @classmethod
@@ -180,16 +181,16 @@ class StreamingRunner:
             self._runtime = runtime
         plan = self.plan
         observe = self._observability
-        run_id = generate_trace_id()
+        if self._ran:
+            self.control.begin_again()
+        self._ran = True
         try:
-            observe.start_scrape_server()
-            with observe.span(
-                Scope.POLL_CYCLE, plan.name, run_id=run_id, node_count=len(plan.nodes)
-            ):
+            with poll_cycle(observe, plan.name, node_count=len(plan.nodes)) as run_id:
+                observe.start_scrape_server()
                 self.prepare_run(error_sinks)
                 prepared = self._prepared
                 if prepared is not None:
-                    with observe.span(Scope.FLOW, plan.name, run_id=run_id):
+                    with observe.span(Scope.FLOW, plan.name, trace_id=run_id, run_id=run_id):
                         prepared.execute()
         finally:
             self.shutdown()

@@ -23,8 +23,8 @@ from loom_runtime.memory import (
 )
 from loom_runtime.message import Message, MessageMeta
 from loom_runtime.model import StreamPayload, message_type_of
-from loom_runtime.observability import ObservabilityRuntime, Scope
-from loom_runtime.tracing import generate_trace_id
+from loom_runtime.observability import ObservabilityRuntime
+from loom_runtime.observability.poll_cycle import poll_cycle
 
 RawHeaders = Mapping[str, bytes | None] | Sequence[tuple[str, bytes | None]]
 RawInput = (
@@ -210,12 +210,8 @@ class StreamingTestRunner:
         self._reports = []
         prepared.context.listeners.append(self._reports.append)
         try:
-            with self._observability.span(
-                Scope.POLL_CYCLE,
-                self._plan.name,
-                run_id=generate_trace_id(),
-                node_count=len(self._plan.nodes),
-            ):
+            count = len(self._plan.nodes)
+            with poll_cycle(self._observability, self._plan.name, node_count=count):
                 prepared.execute()
         finally:
             prepared.close()
