@@ -10,11 +10,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from loom_bench.protocol.diagnosis import CodeFrame, Diagnosis
-from loom_bench.protocol.frames import ErrorGroup, SeenEvent
+from loom_bench.protocol.frames import SeenEvent
 from loom_bench.session.value import (
     BrokerView,
     CommitSeen,
-    ErrorGroupView,
     FeedView,
     LogLine,
     NodeView,
@@ -31,8 +30,7 @@ from loom_runtime.compiler.document import document_of
 from loom_runtime.compiler.document_parts import PlanDocument
 from loom_runtime.ledger import LedgerRow
 from sample_flows import flights, orders, smallest
-
-NOW_MS = 1_700_000_000_000
+from tests.tui.error_groups import NOW_MS, groups_of
 
 _KAFKA = {
     "kafka": {
@@ -247,7 +245,7 @@ def _logs(count: int) -> tuple[LogLine, ...]:
 
 
 def failing() -> SessionValue:
-    """A node fails, another is slow, the newest revision does not load, one waits for a decision."""
+    """A node fails, another is slow, the newest revision does not load, another waits."""
     value = running()
     nodes = dict(value.nodes)
     nodes["PriceOrder"] = replace(nodes["PriceOrder"], errors=412)
@@ -274,7 +272,7 @@ def failing() -> SessionValue:
         nodes=nodes,
         changed_nodes=("PriceOrder", "DropTests"),
         removed_nodes=("RoundPrice",),
-        errors=_groups(file),
+        errors=groups_of(file),
         errors_seen=431,
         diagnoses=(refused,),
         revisions=(*value.revisions, _revision(3, state="refused", diagnoses=(refused,))),
@@ -295,67 +293,6 @@ def failing() -> SessionValue:
             ),
         ),
         logs_seen=61,
-    )
-
-
-def _groups(file: str) -> tuple[ErrorGroupView, ...]:
-    def group(number: int, **changes: Any) -> ErrorGroup:
-        made = ErrorGroup(
-            fingerprint=f"{number:016x}",
-            kind="task",
-            node="PriceOrder",
-            exception_type="builtins.KeyError",
-            reason="'samovar'",
-            count=412,
-            first_ms=NOW_MS - 31_000,
-            last_ms=NOW_MS - 200,
-            topic="orders",
-            partition=1,
-            offset=16_790,
-            traceback=(
-                "Traceback (most recent call last):\n"
-                f'  File "{file}", line 205, in execute\n'
-                "    total_cents=catalogue.price(order.product) * order.quantity,\n"
-                f'  File "{file}", line 148, in price\n'
-                "    return self.prices[product]\n"
-                "KeyError: 'samovar'"
-            ),
-        )
-        return replace(made, **changes)
-
-    return (
-        ErrorGroupView(
-            group=group(1),
-            history=(0, 0, 0, 1, 4, 9, 20, 31, 44, 38, 41, 50, 47, 42, 45, 40),
-            revision=2,
-            is_new=True,
-        ),
-        ErrorGroupView(
-            group=group(
-                2,
-                kind="business",
-                node="CheckOrder",
-                exception_type="loom_runtime.errors.DomainError",
-                reason="an order of 0 pieces",
-                count=7,
-                traceback=None,
-                last_ms=NOW_MS - 4_000,
-            ),
-            history=(1, 0, 0, 1, 0, 0, 2, 0, 1, 0, 0, 1, 0, 0, 1, 0),
-        ),
-        ErrorGroupView(
-            group=group(
-                3,
-                kind="wire",
-                node="orders",
-                exception_type="msgspec.DecodeError",
-                reason="JSON is malformed: invalid character (byte 0)",
-                count=12,
-                traceback=None,
-                last_ms=NOW_MS - 9_000,
-            ),
-            history=(1, 1, 0, 1, 1, 0, 1, 0, 1, 1, 1, 0, 1, 1, 1, 1),
-        ),
     )
 
 

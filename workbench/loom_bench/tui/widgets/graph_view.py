@@ -21,6 +21,7 @@ from loom_bench.tui.pictures.look import GraphLook, inside
 from loom_bench.tui.pictures.outline import OutlinePicture
 from loom_bench.tui.pictures.spots import GraphPicture, Spot, nearest, spot_at
 from loom_bench.tui.waiting import waiting_lines
+from loom_bench.tui.widgets.moving import OverBoxes
 from loom_bench.tui.widgets.painter import Painter
 from loom_runtime.compiler.document_parts import PlanDocument
 
@@ -29,7 +30,7 @@ _SCREENS_OF_BOXES = 2
 """Boxes are drawn when that takes no more screens to pan over; beyond, an outline tells more."""
 
 
-class GraphView(Painter, ScrollView, can_focus=True):
+class GraphView(OverBoxes, Painter, ScrollView, can_focus=True):
     """Draws the plan of a session's value and selects one of its boxes."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("graph")
@@ -211,22 +212,6 @@ class GraphView(Painter, ScrollView, can_focus=True):
     def _go(self, dx: int, dy: int) -> None:
         if self.spots and (found := nearest(self.spots, self._spot, dx, dy)) is not None:
             self._select_spot(found)
-
-    def action_down(self) -> None:
-        """Select the next box below."""
-        self._go(0, 1)
-
-    def action_up(self) -> None:
-        """Select the next box above."""
-        self._go(0, -1)
-
-    def action_left(self) -> None:
-        """Select the next box to the left."""
-        self._go(-1, 0)
-
-    def action_right(self) -> None:
-        """Select the next box to the right."""
-        self._go(1, 0)
 
     def action_top(self) -> None:
         """Select the source."""

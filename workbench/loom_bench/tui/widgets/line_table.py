@@ -15,6 +15,7 @@ from textual.strip import Strip
 
 from loom_bench.tui.actions import bindings
 from loom_bench.tui.ink import Ink, Line, Run, fitted
+from loom_bench.tui.widgets.moving import OverRows
 from loom_bench.tui.widgets.painter import Painter
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ class TableForm(Generic[T]):
     ages: bool = False
 
 
-class LineTable(Painter, ScrollView, Generic[T], can_focus=True):
+class LineTable(OverRows, Painter, ScrollView, Generic[T], can_focus=True):
     """The table. While it follows, the newest item is selected and in sight; moving away from it
     holds it: its owner then shows it nothing newer until it follows again."""
 
@@ -141,21 +142,11 @@ class LineTable(Painter, ScrollView, Generic[T], can_focus=True):
         if self.form.follows and not self.held:
             self._cursor = last
         elif selected is not None:
-            self._cursor = self._index_of(selected, last)
+            self._cursor = _place_of(selected, items, self._cursor, self.form.identity)
         size = Size(0, len(items) + self._heading)
         if size != self.virtual_size:
             self.virtual_size = size
         self._keep_in_sight()
-
-    def _index_of(self, item: T, last: int) -> int:
-        identity = self.form.identity
-        wanted = identity(item)
-        if self._cursor <= last and identity(self._items[self._cursor]) == wanted:
-            return self._cursor
-        for index, other in enumerate(self._items):
-            if identity(other) == wanted:
-                return index
-        return min(self._cursor, last)
 
     def _seen(self) -> tuple[object, ...]:
         top = round(self.scroll_y)
@@ -223,26 +214,6 @@ class LineTable(Painter, ScrollView, Generic[T], can_focus=True):
     def _page(self) -> int:
         return max(1, self.size.height - self._heading - 1)
 
-    def action_down(self) -> None:
-        """Move to the next row."""
-        self._move_to(self._cursor + 1)
-
-    def action_up(self) -> None:
-        """Move to the row before."""
-        self._move_to(self._cursor - 1)
-
-    def action_page_down(self) -> None:
-        """Move a page on."""
-        self._move_to(self._cursor + self._page)
-
-    def action_page_up(self) -> None:
-        """Move a page back."""
-        self._move_to(self._cursor - self._page)
-
-    def action_top(self) -> None:
-        """Move to the first row."""
-        self._move_to(0)
-
     def action_bottom(self) -> None:
         """Move to the last row, and follow."""
         self.hold(False)
@@ -302,3 +273,15 @@ class LineTable(Painter, ScrollView, Generic[T], can_focus=True):
         """Keep the cursor in sight."""
         self._keep_in_sight()
         self.call_after_refresh(self._keep_in_sight)  # a scroll bar may have come up only now
+
+
+def _place_of(item: T, items: Sequence[T], before: int, identity: Callable[[T], Hashable]) -> int:
+    """Return where *item* stands now, or the place nearest to where it stood."""
+    last = max(0, len(items) - 1)
+    wanted = identity(item)
+    if before < len(items) and identity(items[before]) == wanted:
+        return before
+    for index, other in enumerate(items):
+        if identity(other) == wanted:
+            return index
+    return min(before, last)
