@@ -237,7 +237,11 @@ def test_a_step_that_finishes_after_its_deadline_keeps_its_result(
     assert ids(runner) == ["a"]
 
 
-def test_a_step_that_ignores_its_cancellation_is_left_behind(any_runtime: dict[str, Any]) -> None:
+@pytest.mark.parametrize("limit", [1, 10])
+def test_a_step_that_ignores_its_cancellation_is_left_behind_and_holds_nobody_up(
+    any_runtime: dict[str, Any], limit: int
+) -> None:
+    """The place of the deaf record among those in flight is taken by the next."""
     release = threading.Event()
 
     async def deaf(message: Message[Item]) -> Item:
@@ -248,15 +252,15 @@ def test_a_step_that_ignores_its_cancellation_is_left_behind(any_runtime: dict[s
         return message.payload
 
     class Release(RecordStep[Item, Item]):
-        """Runs when the batch is through: the deaf record did not hold it up."""
-
         def execute(self, message: Message[Item]) -> Item:
             release.set()
             return message.payload
 
-    runner = async_runner(any_runtime, Do(deaf), after=(Release,), task_timeout_ms=20)
-    run(runner, items("a", "deaf", "b"))
-    assert ids(runner) == ["a", "b"]
+    runner = async_runner(
+        any_runtime, Do(deaf), after=(Release,), task_timeout_ms=20, max_concurrency=limit
+    )
+    run(runner, items("a", "deaf", *(f"i{n}" for n in range(20))))
+    assert ids(runner) == ["a", *(f"i{n}" for n in range(20))]
     (envelope,) = runner.errors[ErrorKind.TASK]
     assert envelope.exception_type == "builtins.TimeoutError"
     assert "does not heed its cancellation" in envelope.reason
@@ -294,8 +298,9 @@ def test_a_step_that_awaits_something_cancelled_fails_and_loses_no_record(
     assert "something that the step awaited was cancelled" in envelope.reason
 
 
+@pytest.mark.parametrize("deadline_ms", [None, 5_000])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_event_loop_that_ends_fails_the_run_and_no_record() -> None:
+def test_an_event_loop_that_ends_fails_the_run_and_no_record(deadline_ms: int | None) -> None:
     async def exits() -> None:
         raise SystemExit(3)
 
@@ -303,7 +308,8 @@ def test_an_event_loop_that_ends_fails_the_run_and_no_record() -> None:
         await asyncio.create_task(exits())
         return message.payload
 
-    runner = async_runner(BACKENDS["asyncio"], Do(start_exit)).with_payloads(items("a"))
+    runner = async_runner(BACKENDS["asyncio"], Do(start_exit), task_timeout_ms=deadline_ms)
+    runner.with_payloads(items("a"))
     with pytest.raises(EngineError, match="the event loop of WithAsync ended"):
         runner.run()
     assert runner.errors[ErrorKind.TASK] == []

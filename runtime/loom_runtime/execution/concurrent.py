@@ -15,6 +15,7 @@ import anyio
 from loom_runtime.async_bridge import AsyncBridge
 from loom_runtime.errors import ErrorKind
 from loom_runtime.execution.boundary import CAUGHT, ErrorBoundary
+from loom_runtime.execution.deadlines import Deadlines
 from loom_runtime.execution.outcome import Messages, Offsets, Outcome, Pair
 from loom_runtime.execution.outputs import as_message, as_messages
 from loom_runtime.execution.routing import UNCLAIMED, Choose
@@ -41,17 +42,6 @@ class Failure:
 
 Arrival = tuple[int, Message[Any]] | Failure
 """A record at the end of its way: ``(end, message)``, or its failure."""
-
-_HEEDING_S = 1.0
-"""How long past its deadline a record may take to heed its cancellation and clean up."""
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """One record under its deadline."""
-
-    ended: anyio.Event
-    arrivals: list[Arrival] | None = None
 
 
 class AsyncNode:
@@ -261,49 +251,36 @@ class ConcurrentStage(Stage):
         )
 
     async def _run_all(self, messages: Messages) -> list[list[Arrival]]:
+        if self._deadline_s is not None:
+            return await self._run_by_deadline(messages, self._deadline_s)
         arrivals: list[list[Arrival]] = [[] for _ in messages]
         waiting = iter(range(len(messages)))
-        run = self._run_one if self._deadline_s is None else self._run_by_deadline
 
         async def runner() -> None:
             for index in waiting:
-                arrivals[index] = await run(messages[index])
+                arrivals[index] = await self._run_one(messages[index])
 
         async with anyio.create_task_group() as tasks:
             for _ in range(min(self._limit, len(messages))):
                 tasks.start_soon(runner)
         return arrivals
 
+    async def _run_by_deadline(self, messages: Messages, deadline_s: float) -> list[list[Arrival]]:
+        def late(index: int, left_behind: bool) -> list[Arrival]:
+            more = " and does not heed its cancellation" if left_behind else ""
+            error = TimeoutError(f"the record took longer than {deadline_s} s{more}")
+            return [Failure(self.boundary, messages[index], error)]
+
+        async def job(index: int) -> list[Arrival]:
+            try:
+                return await self._run_one(messages[index])
+            except CAUGHT as error:  # what is left of a group that the cancellation was part of
+                return [Failure(self.boundary, messages[index], error)]
+
+        deadlines = Deadlines(job, late, deadline_s)
+        return await deadlines.run(len(messages), self._limit, self._bridge)
+
     async def _run_one(self, message: Message[Any]) -> list[Arrival]:
         arrivals: list[Arrival] = []
         results = await walk(self._nodes, message, arrivals)
         return arrivals + [(0, result) for result in results]
-
-    async def _run_by_deadline(self, message: Message[Any]) -> list[Arrival]:
-        """Run a record in a task of its own, which is left behind when it outlives its deadline."""
-        attempt = _Attempt(anyio.Event())
-        cancel = self._bridge.start(self._attempt(message, attempt))
-        try:
-            with anyio.move_on_after((self._deadline_s or 0) + _HEEDING_S):
-                await attempt.ended.wait()
-        finally:
-            if not attempt.ended.is_set():
-                cancel()
-        if attempt.arrivals is None:
-            return [self._late(message, " and does not heed its cancellation")]
-        return attempt.arrivals
-
-    async def _attempt(self, message: Message[Any], attempt: _Attempt) -> None:
-        try:
-            with anyio.move_on_after(self._deadline_s) as deadline:
-                attempt.arrivals = await self._run_one(message)
-            if deadline.cancelled_caught:
-                attempt.arrivals = [self._late(message)]
-        except CAUGHT as error:  # the rest of a group that the deadline's cancellation was part of
-            attempt.arrivals = [Failure(self.boundary, message, error)]
-        finally:
-            attempt.ended.set()
-
-    def _late(self, message: Message[Any], more: str = "") -> Failure:
-        late = TimeoutError(f"the record took longer than {self._deadline_s} s{more}")
-        return Failure(self.boundary, message, late)
