@@ -132,7 +132,11 @@ class AsyncBridge:
             TypeError: When *coro* is no coroutine object.
         """
         call = Call(coro)
-        self._take(call)
+        try:
+            self._take(call)
+        except BaseException:
+            self._cancel(call)
+            raise
         return lambda: self._cancel(call)
 
     @contextmanager
