@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.app import App, SuspendNotSupported
 from textual.binding import BindingType
@@ -20,6 +22,7 @@ from loom_bench.tui.actions import bindings
 from loom_bench.tui.availability import refusal
 from loom_bench.tui.details import detail_lines, place_of
 from loom_bench.tui.dialogs.help import help_lines
+from loom_bench.tui.dialogs.redrawn import Redrawn
 from loom_bench.tui.dialogs.text_dialog import TextDialog
 from loom_bench.tui.editor import RunsEditor, editor_command, run_editor
 from loom_bench.tui.keymap import Keymap, keymap_path, read_keymap
@@ -59,7 +62,7 @@ class WorkbenchApp(App[None]):
         session: SessionCommands,
         *,
         editor: RunsEditor = run_editor,
-        environ: dict[str, str] | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         self.session: SessionCommands = session
@@ -92,6 +95,8 @@ class WorkbenchApp(App[None]):
             return
         value = self.session.value()
         self.main.show(value, value.at_ms or round(time.time() * 1000))
+        if isinstance(self.screen, Redrawn):
+            self.screen.redraw()
         self._tell_news(value)
         if self.leaving and asking.has_ended(value):
             self.close_session()
@@ -190,9 +195,12 @@ class WorkbenchApp(App[None]):
 
     @on(Worker.StateChanged)
     def _worked(self, event: Worker.StateChanged) -> None:
+        if event.worker.name != "close" or not event.worker.is_finished:
+            return
         if event.state is WorkerState.ERROR:
-            self.tell(f"{event.worker.description} failed: {event.worker.error!r}", "error")
-        if event.worker.name == "close" and event.worker.is_finished:
+            told = safe(f"Closing the session failed: {event.worker.error!r}")
+            self.exit(return_code=1, message=Text(told))
+        else:
             self.exit()
 
     # What panels and dialogs answer

@@ -16,11 +16,9 @@ def refusal(action_id: str, value: SessionValue) -> str | None:
         return "There is nothing to decide: the state of the newest revision fits the store."
     if action_id in ("run.drain", "run.finish", "run.kill") and value.phase not in _RUNS:
         return f"Nothing runs: the session is {value.phase.value}."
-    if action_id == "feed.record" and value.broker.kind == "external":
+    if group == "feed" and value.broker.kind == "external":
         return "Nothing is fed into a broker that the bench did not start."
     if group == "feed" and action_id != "feed.record" and not value.feed.available:
-        if value.broker.kind == "external":
-            return "Nothing is fed into a broker that the bench did not start."
         return "The module has no feed: define bench_feed() in it."
     if action_id == "feed.faster" and value.feed.rate_per_s is None and value.feed.running:
         return "The feed already goes as fast as the broker takes it."

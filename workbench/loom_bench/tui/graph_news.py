@@ -21,7 +21,7 @@ def graph_news(value: SessionValue, *, all_in_sight: bool) -> Line:
         value: The value.
         all_in_sight: Whether every node can be seen; its marks then tell its troubles already.
     """
-    return (*_changes(value), *(() if all_in_sight else _troubles(value)))
+    return (*(() if all_in_sight else _troubles(value)), *_changes(value))
 
 
 def _troubles(value: SessionValue) -> Iterator[Run]:

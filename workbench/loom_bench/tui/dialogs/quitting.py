@@ -62,10 +62,10 @@ class QuittingDialog(ModalScreen[bool]):
 
     def on_mount(self) -> None:
         """Begin to tell."""
-        self._tell()
-        self.set_interval(1 / 4, self._tell)
+        self.redraw()
 
-    def _tell(self) -> None:
+    def redraw(self) -> None:
+        """Tell how far it is now."""
         self._told.show(quitting_lines(self._newest(), self._began_s))
 
     def action_at_once(self) -> None:

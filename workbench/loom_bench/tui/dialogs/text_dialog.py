@@ -14,8 +14,6 @@ from loom_bench.tui.ink import Ink, Line, Run
 from loom_bench.tui.panels.spec import Place
 from loom_bench.tui.widgets.lines import Lines, ScrolledLines
 
-_REDRAWN_PER_S = 4
-
 
 class TextDialog(ModalScreen[Place | None]):
     """Shows lines; answers with a place when that is to be opened in the editor.
@@ -54,9 +52,12 @@ class TextDialog(ModalScreen[Place | None]):
             yield keys
 
     def on_mount(self) -> None:
-        """Begin to follow the figures."""
+        """Let keys scroll."""
         self._shown.focus()
-        self.set_interval(1 / _REDRAWN_PER_S, lambda: self._shown.show(self._given()))
+
+    def redraw(self) -> None:
+        """Show what the lines are now."""
+        self._shown.show(self._given())
 
     def action_close(self) -> None:
         """Close."""

@@ -14,7 +14,7 @@ from textual.strip import Strip
 
 from loom_bench.session.value import SessionValue
 from loom_bench.tui.actions import bindings
-from loom_bench.tui.health import Health
+from loom_bench.tui.health import Health, health_of
 from loom_bench.tui.ink import Ink, Line, Run
 from loom_bench.tui.pictures.boxes import BoxPicture
 from loom_bench.tui.pictures.look import GraphLook, inside
@@ -173,7 +173,7 @@ class GraphView(OverBoxes, Painter, ScrollView, can_focus=True):
         if self._plan is None or self._look is None:
             return False
         look = self._look
-        graded = [(look.health(node.id), node.id) for node in self._plan.nodes]
+        graded = [(health_of(look.view(node.id)), node.id) for node in self._plan.nodes]
         troubled = [node_id for health, node_id in graded if health >= Health.SLOW]
         if not troubled:
             return False
