@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from loom_bench.broker import topics as broker_topics
 from loom_bench.broker.mock import MockBroker
@@ -94,19 +94,17 @@ class Place:
         with self._member() as consumer:
             partitions = consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions
             places = [TopicPartition(topic, partition) for partition in sorted(partitions)]
-            found = consumer.committed(places, timeout=_TIMEOUT_S)
+            found = _when_ready(lambda: consumer.committed(places, timeout=_TIMEOUT_S))
         return {p.partition: p.offset if p.offset >= 0 else None for p in found}
 
     def commit(self, offsets: Mapping[int, int], reference: str = "items") -> None:
         """Commit offsets for the group."""
         with self._member() as consumer:
-            consumer.commit(
-                offsets=[
-                    TopicPartition(self.names[reference], partition, offset)
-                    for partition, offset in offsets.items()
-                ],
-                asynchronous=False,
-            )
+            places = [
+                TopicPartition(self.names[reference], partition, offset)
+                for partition, offset in offsets.items()
+            ]
+            _when_ready(lambda: consumer.commit(offsets=places, asynchronous=False))
 
     def recreate(self, reference: str) -> None:
         """Delete a topic and make it again, empty, under the same name."""
@@ -133,6 +131,26 @@ class Place:
             yield consumer
         finally:
             consumer.close()
+
+
+def _when_ready(ask: Callable[[], list[TopicPartition]]) -> list[TopicPartition]:
+    """Ask a group's coordinator, which a new node has not ready at once."""
+    deadline_s = time.monotonic() + _TIMEOUT_S
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_COORDINATOR or time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.05)
+
+
+def cases(*arguments: object, kafka: bool = False) -> list[Any]:
+    """Return a test's cases for `place` and what follows it: embedded, and on request Kafka too."""
+    made = [pytest.param("embedded", *arguments)]
+    if kafka:
+        made.append(pytest.param("kafka", *arguments, marks=pytest.mark.kafka))
+    return made
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])

@@ -193,13 +193,13 @@ def test_a_record_that_is_too_large_for_its_topic_goes_to_the_dlq(real_kafka: Pl
 
 
 def test_a_full_client_queue_waits_for_the_broker(place: Place) -> None:
-    prepare(place, items(500, kind=lambda _: "x3"))
+    prepare(place, items(100, kind=lambda _: "x3"))
     config = place.config(
-        consumer={"batch_size": 500}, producer={"extra": {"queue.buffering.max.messages": 10}}
+        consumer={"batch_size": 100}, producer={"extra": {"queue.buffering.max.messages": 10}}
     )
     run = run_to_end(flow(Copies), config)
-    assert ids(place) == [index for index in range(500) for _ in range(3)]
-    assert_fates(run.last, written=500, records_written=1_500)
+    assert ids(place) == [index for index in range(100) for _ in range(3)]
+    assert_fates(run.last, written=100, records_written=300)
 
 
 def test_a_record_that_is_not_acknowledged_in_time_is_not_delivered(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.delivery.checks import assert_balanced, assert_exact, expected, fates, rows
 from tests.delivery.flows import FLOWS, items, oracle
-from tests.delivery.places import Place
+from tests.delivery.places import Place, cases
 from tests.delivery.running import running
 from tests.delivery.test_kill import COUNT, kind_of
 
@@ -26,15 +26,16 @@ def topics(place: Place, count: int, flow: str = "") -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("flow", "stored"),
+    ("place", "flow", "stored"),
     [
-        ("sorted_away", False),
-        ("timed_batches", False),
-        ("windows", False),
-        ("tally", True),
-        ("nested", True),
-        ("windows", True),
+        *cases("sorted_away", False, kafka=True),
+        *cases("timed_batches", False),
+        *cases("windows", False),
+        *cases("tally", True),
+        *cases("nested", True, kafka=True),
+        *cases("windows", True),
     ],
+    indirect=["place"],
 )
 def test_drains_lose_nothing_and_repeat_nothing(
     place: Place, tmp_path: Path, flow: str, stored: bool
@@ -42,7 +43,7 @@ def test_drains_lose_nothing_and_repeat_nothing(
     topics(place, COUNT, flow)
     config = place.config(store=tmp_path / "store" if stored else None)
     chance = random.Random()
-    for _ in range(3 if place.kind == "embedded" else 2):
+    for _ in range(2):
         with running(FLOWS[flow](), config) as run:
             run.reports.wait_for_consumed(1)
             time.sleep(chance.uniform(0, 0.1))

@@ -17,7 +17,7 @@ from tests.delivery.checks import (
 )
 from tests.delivery.flows import items, oracle
 from tests.delivery.lives import living
-from tests.delivery.places import Place
+from tests.delivery.places import Place, cases
 
 COUNT = 5_000
 KINDS = ("fine", "fine", "fine", "x3", "task", "x0", "drop", "business", "fine", "fine")
@@ -45,7 +45,11 @@ def live_and_die(place: Place, flow: str, store: Path | None) -> None:
     assert place.committed() == place.ends("items")
 
 
-@pytest.mark.parametrize("flow", ["sorted_away", "timed_batches", "windows"])
+@pytest.mark.parametrize(
+    ("place", "flow"),
+    [*cases("sorted_away", kafka=True), *cases("timed_batches"), *cases("windows")],
+    indirect=["place"],
+)
 def test_sigkill_loses_nothing_without_a_store(place: Place, flow: str) -> None:
     source = place.topic("items", partitions=2)
     place.topic("out", partitions=2)
@@ -56,7 +60,9 @@ def test_sigkill_loses_nothing_without_a_store(place: Place, flow: str) -> None:
     assert_nothing_lost(fates(place), expected(records))
 
 
-@pytest.mark.parametrize("flow", ["tally", "nested"])
+@pytest.mark.parametrize(
+    ("place", "flow"), [*cases("tally", kafka=True), *cases("nested")], indirect=["place"]
+)
 def test_sigkill_loses_neither_records_nor_state_with_a_store(
     place: Place, tmp_path: Path, flow: str
 ) -> None:
