@@ -16,6 +16,8 @@ from loom_runtime import (
     CollectBatch,
     ConfigContext,
     ContextFactory,
+    DomainError,
+    ErrorEnvelope,
     ForEach,
     FromTopic,
     IntoTopic,
@@ -32,6 +34,7 @@ from loom_runtime import (
     WithAsync,
 )
 from loom_runtime.observability import PrometheusSettings
+from loom_runtime.wire.envelopes import decode_envelope
 from tests.broker_fixtures import NewRecord, Topics
 from tests.nodes.test_stateful_step import Sum
 
@@ -79,6 +82,7 @@ class Flow:
     def __init__(self, topics: Topics, *nodes: ProcessNode, partitions: int = 1) -> None:
         self.source = topics.create("nodes-in", partitions=partitions)
         self.sink = topics.create("nodes-out")
+        self.revision: str | None = None
         self._topics = topics
         self._nodes = nodes
         self._thread: threading.Thread | None = None
@@ -92,6 +96,7 @@ class Flow:
             FromTopic(self.source, payload=Item),
             Process(*self._nodes),
             IntoTopic(self.sink),
+            IntoTopic(f"{self.sink}-errors", payload=ErrorEnvelope[Item]),
         )
         brokers = {"brokers": [self._topics.bootstrap]}
         consumer = {**brokers, "group_id": self.source, "auto_offset_reset": "earliest"}
@@ -104,6 +109,7 @@ class Flow:
             config=ConfigContext.from_dict(config),
             observability_runtime=observability_runtime,
         )
+        self.runner.revision = self.revision
         self._thread = threading.Thread(target=self.runner.run, daemon=True)
         self._thread.start()
         return self.runner
@@ -116,6 +122,12 @@ class Flow:
                 for n, i in enumerate(ids)
             ],
         )
+
+    def envelopes(self) -> list[ErrorEnvelope[Any]]:
+        return [
+            decode_envelope(record.value, record.headers, Item)
+            for record in self._topics.read(f"{self.sink}-errors")
+        ]
 
     def written(self) -> int:
         return sum(self._topics.end_offsets(self.sink).values())
@@ -197,6 +209,34 @@ def test_the_machines_clock_hands_on_what_is_held_while_nothing_comes(
     report = flow.runner.last_report()
     assert report is not None
     assert report.balanced
+
+
+def test_envelopes_on_their_topic_name_the_revision_and_the_attempt(
+    make_flow: Callable[..., Flow], topics: Topics
+) -> None:
+    class Refuse(RecordStep[Item, Item]):
+        def execute(self, message: Message[Item]) -> Item:
+            raise DomainError("no")
+
+    flow = make_flow(Refuse)
+    flow.revision = "r7"
+    record = NewRecord(b'{"id": "a"}', b"k", [("x-loom-attempt", b"1"), ("x-trace-id", b"t")])
+    topics.produce(flow.source, [record, b"{"])
+    flow.start()
+    wait_until(lambda: _errored(flow) == 2)
+    flow.finish()
+    business, wire = sorted(flow.envelopes(), key=lambda envelope: envelope.kind)
+    assert (business.kind.value, business.revision, business.attempt) == ("business", "r7", 2)
+    assert business.original_message is not None
+    assert business.original_message.payload == Item("a")
+    assert business.original_message.meta.key == b"k"
+    assert business.original_message.meta.trace_id == "t"
+    assert (wire.kind.value, wire.revision, wire.attempt, wire.raw) == ("wire", "r7", 1, b"{")
+
+
+def _errored(flow: Flow) -> int:
+    report = flow.runner.last_report()
+    return 0 if report is None else report.total("errored")
 
 
 def test_a_scrape_of_a_run_on_a_broker_has_commits_and_lag(
