@@ -26,6 +26,10 @@ _COMMIT_TIMEOUT_S = 10.0
 _COMMIT_POLL_S = 0.005
 _NOT_READY_WAIT_S = 0.1
 
+_SHORT_LIMIT_S = 2.0
+"""How long a log may end before the offset where reading stands: a fetch may tell an end that is
+older than its records."""
+
 CommitListener = Callable[[str, int, int, str | None], None]
 """Told of every commit: topic, partition, offset, and what went wrong or ``None``."""
 
@@ -60,6 +64,7 @@ class KafkaReader:
         self._answered: int | None = None
         self._answer: KafkaError | None = None
         self._end_offset: int | None = None
+        self._short_since_s: float | None = None
         self._at_end = False
         where = f"the consumer of {topic} on brokers {', '.join(settings.brokers)}"
         self._consumer: Consumer = make_consumer(
@@ -231,9 +236,14 @@ class KafkaReader:
         known = self._consumer.get_watermark_offsets(place, cached=True)
         if known is None or known[1] < 0:
             return
-        if known[1] < self._position:
-            raise self._lost(f"it ends at offset {known[1]}")
-        self._end_offset = int(known[1])
+        end = int(known[1])
+        self._end_offset = max(end, self._position)
+        if end >= self._position:
+            self._short_since_s = None
+        elif self._short_since_s is None:
+            self._short_since_s = monotonic()
+        elif monotonic() - self._short_since_s > _SHORT_LIMIT_S:
+            raise self._lost(f"it ends at offset {end}")
 
     def _committed_by_broker(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
         for place in places:
