@@ -114,7 +114,7 @@ def test_a_paused_flow_is_paused_after_a_reload(tmp_path: Path) -> None:
 
 
 def test_a_module_that_hangs_when_imported_costs_a_message(tmp_path: Path) -> None:
-    with Live(tmp_path, feed_rate_per_s=500, load_time_limit_ms=500) as live:
+    with Live(tmp_path, feed_rate_per_s=500, load_time_limit_ms=300) as live:
         live.until_reading()
         live.edit("import itertools", "import itertools, time\ntime.sleep(60)")
         value = live.until_revision(2, "refused")

@@ -99,6 +99,10 @@ class Director:
         """Drain, and open another flow on the same broker."""
         self.run.end(Drain(), partial(self._open_flow, target))
 
+    def check_deadline(self) -> None:
+        """Give up on a module that hangs; a few times a second."""
+        self._next.check_deadline()
+
     def tick(self) -> None:
         """Look after everything; once a second."""
         self.board.gauges.tick()

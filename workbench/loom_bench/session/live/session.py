@@ -172,6 +172,7 @@ class LiveSession:
                     self._do(director.tick)
                 if now_s >= next_value_s:
                     next_value_s = now_s + PUBLISH_INTERVAL_S
+                    self._do(director.check_deadline)
                     self._do(self._publish)
                 try:
                     act = self._inbox.get(timeout=max(0.0, next_value_s - time.monotonic()))

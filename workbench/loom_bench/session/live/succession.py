@@ -158,9 +158,12 @@ class Succession:
         self._editing.keep_warm()
 
     def tick(self) -> None:
-        """Look after what loads."""
-        self._editing.tick()
+        """Look after the standby; once a second."""
         self._editing.keep_warm()
+
+    def check_deadline(self) -> None:
+        """Give up on a module that hangs; a few times a second."""
+        self._editing.tick()
 
     def stop_watching(self) -> None:
         """See no more saves."""
