@@ -36,6 +36,7 @@ _PRODUCER_DEFAULTS: dict[str, KafkaValue] = {
 }
 
 OnCommit = Callable[[KafkaError | None, list[TopicPartition]], None]
+OnError = Callable[[KafkaError], None]
 OnFailure = Callable[[KafkaError | None, Message], None]
 
 
@@ -54,9 +55,19 @@ def producer_configuration(settings: ProducerSettings) -> dict[str, Any]:
 
 
 def make_consumer(
-    settings: ConsumerSettings, *, where: str, on_commit: OnCommit | None = None
+    settings: ConsumerSettings,
+    *,
+    where: str,
+    on_commit: OnCommit | None = None,
+    on_error: OnError | None = None,
 ) -> Consumer:
     """Return a consumer.
+
+    Args:
+        settings: Its settings.
+        where: What refused settings are told to be the settings of.
+        on_commit: Told of every commit.
+        on_error: Told of what goes wrong with the client's connections, while it is polled.
 
     Raises:
         ClientSettingsError: When librdkafka refuses the settings.
@@ -64,6 +75,8 @@ def make_consumer(
     configuration = consumer_configuration(settings)
     if on_commit is not None:
         configuration["on_commit"] = on_commit
+    if on_error is not None:
+        configuration["error_cb"] = on_error
     try:
         return Consumer({**configuration, "logger": CLIENT_LOG})
     except KafkaException as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from threading import Lock
+from time import monotonic
+from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from loom_runtime.compiler.plan import CompiledSource
 from loom_runtime.execution.layout import Port
@@ -88,14 +90,17 @@ class KafkaTransport:
 
     def _partition_count(self, topic: str) -> int:
         settings = self._source.settings
-        consumer = make_consumer(settings, where=self._source.settings_key)
+        brokers = ", ".join(settings.brokers)
+        reasons: list[KafkaError] = []
+        consumer = make_consumer(settings, where=self._source.settings_key, on_error=reasons.append)
         try:
-            found = consumer.list_topics(topic, timeout=METADATA_TIMEOUT_S).topics[topic]
+            found = _described(consumer, topic, reasons)
         except KafkaException as error:
+            problem = reasons[-1] if reasons else error.args[0]
             raise BrokerUnavailableError(
-                f"no broker answered: {error_text(error.args[0])}",
-                where=f"brokers {', '.join(settings.brokers)} ({self._source.settings_key})",
-                what_next="start the broker or correct the address",
+                f"no broker answered: {error_text(problem)}",
+                where=f"brokers {brokers} ({self._source.settings_key})",
+                what_next="start the broker, or correct its address and how to log in",
             ) from error
         finally:
             consumer.close()
@@ -103,8 +108,38 @@ class KafkaTransport:
             raise TopicMissingError(
                 f"topic {topic!r} cannot be read: "
                 f"{found.error.str() if found.error else 'it has no partitions'}",
-                where=f"source {self._source.name} on brokers {', '.join(settings.brokers)}",
+                where=f"source {self._source.name} on brokers {brokers}",
                 what_next="create the topic, or name another one in "
                 f"{self._source.settings_key}.topics",
             )
         return len(found.partitions)
+
+
+def _described(consumer: Consumer, topic: str, reasons: list[KafkaError]) -> Any:
+    """Return what the brokers say of *topic*, as soon as one answers.
+
+    Raises:
+        KafkaException: When none does in time, or will not talk to this client.
+    """
+    deadline_s = monotonic() + METADATA_TIMEOUT_S
+    while True:
+        try:
+            return consumer.list_topics(topic, timeout=_ATTEMPT_S).topics[topic]
+        except KafkaException:
+            consumer.poll(0)  # has the client tell why: to the log, and to reasons
+            refused = any(reason.code() in _REFUSED for reason in reasons)
+            if refused or monotonic() > deadline_s:
+                raise
+
+
+_ATTEMPT_S = 1.0
+
+_REFUSED = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError._SSL,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+    }
+)
+"""What no patience mends."""
