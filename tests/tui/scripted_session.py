@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from loom_bench.session.value import SessionValue
+from tests.tui.scripted_inbox import ScriptedInbox
 
 
 class ScriptedSession:
@@ -12,12 +13,14 @@ class ScriptedSession:
 
     Attributes:
         calls: What was asked for, in order: the name of the method, then its arguments.
+        envelopes: The inbox; what is asked of it stands in its own ``calls``.
     """
 
     def __init__(self, value: SessionValue) -> None:
         self._value = value
         self.calls: list[tuple[Any, ...]] = []
         self.values_taken = 0
+        self.envelopes = ScriptedInbox()
 
     def now_shows(self, value: SessionValue) -> None:
         """Publish *value* from now on."""
