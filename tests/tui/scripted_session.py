@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from loom_bench.session.snapshots.commands import SnapshotCommands
 from loom_bench.session.value import SessionValue
 from tests.tui.scripted_inbox import ScriptedInbox
+from tests.tui.scripted_snapshots import ScriptedSnapshots
 
 
 class ScriptedSession:
@@ -21,6 +23,7 @@ class ScriptedSession:
         self.calls: list[tuple[Any, ...]] = []
         self.values_taken = 0
         self.envelopes = ScriptedInbox()
+        self._snapshots = ScriptedSnapshots(self.calls)
 
     def now_shows(self, value: SessionValue) -> None:
         """Publish *value* from now on."""
@@ -29,6 +32,10 @@ class ScriptedSession:
     def asked(self, name: str) -> list[tuple[Any, ...]]:
         """Return the arguments of every call of the method *name*."""
         return [call[1:] for call in self.calls if call[0] == name]
+
+    @property
+    def snapshots(self) -> SnapshotCommands:
+        return self._snapshots
 
     def value(self) -> SessionValue:
         self.values_taken += 1

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from loom_bench.session.snapshots.commands import SnapshotCommands
 from loom_bench.session.value import SessionValue
 
 
 class SessionCommands(Protocol):
     """A live session. Every method returns at once and may be called from any thread; what comes
     of it shows in the next value."""
+
+    @property
+    def snapshots(self) -> SnapshotCommands:
+        """What can be asked about recovery stores."""
+        ...
 
     def value(self) -> SessionValue:
         """Return the newest value."""

@@ -11,6 +11,7 @@ import msgspec
 
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import ErrorGroup, SeenEvent
+from loom_bench.session.snapshots.value import SnapshotsValue
 from loom_runtime.compiler.document_parts import PlanDocument
 from loom_runtime.ledger import LedgerRow
 
@@ -292,6 +293,7 @@ class SessionValue(msgspec.Struct, frozen=True, kw_only=True):
         feed: The feed.
         manual_reload: Whether a save waits for a key.
         host_memory_bytes: Memory of the process that runs the flow; ``None`` where it is not known.
+        snapshots: The recovery store that is open, as a history.
         notices: The newest notices, newest last.
         elapsed_s: Seconds since the session began.
         at_ms: When the value was made, milliseconds since the Unix epoch; ages are told from it.
@@ -324,6 +326,7 @@ class SessionValue(msgspec.Struct, frozen=True, kw_only=True):
     feed: FeedView = FeedView()
     manual_reload: bool = False
     host_memory_bytes: int | None = None
+    snapshots: SnapshotsValue = SnapshotsValue()
     notices: tuple[Notice, ...] = ()
     elapsed_s: float = 0.0
     at_ms: int = 0

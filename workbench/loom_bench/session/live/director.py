@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+import msgspec
+
 from loom_bench.broker.contract import Broker
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Drain, Finish
@@ -14,7 +16,8 @@ from loom_bench.session.live.hosts import Hosts, LiveHost, Post
 from loom_bench.session.live.options import LiveOptions
 from loom_bench.session.live.run_side import RunEnd, RunSide
 from loom_bench.session.live.succession import Succession
-from loom_bench.session.value import Phase
+from loom_bench.session.snapshots.desk import SnapshotDesk
+from loom_bench.session.value import Phase, SessionValue
 from loom_runtime.recovery.remapping import Remapping
 
 
@@ -24,6 +27,7 @@ class Director:
     Attributes:
         board: What is shown.
         run: What runs.
+        snapshots: What is done with recovery stores.
 
     Args:
         options: What to open and how.
@@ -37,6 +41,11 @@ class Director:
         self._feed = FeedLife(options.feed_rate_per_s, hosts, board)
         self.run = RunSide(hosts, board, self._run_started, self._run_settled, self._run_ended)
         self._next = Succession(options, hosts, post, board, self._broker, self.run)
+        self.snapshots = SnapshotDesk()
+
+    def value(self) -> SessionValue:
+        """Return everything that is shown as one value."""
+        return msgspec.structs.replace(self.board.value(), snapshots=self.snapshots.value)
 
     def begin(self) -> None:
         """Open the flow and its broker, side by side."""

@@ -16,6 +16,7 @@ from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import LOAD_TIME_LIMIT_MS, Drain, Finish
 from loom_bench.session.live.director import Director
 from loom_bench.session.live.options import LiveOptions
+from loom_bench.session.snapshots.desk import SnapshotDesk
 from loom_bench.session.value import Phase, SessionValue
 from loom_runtime.recovery.remapping import Remapping
 
@@ -37,7 +38,7 @@ class LiveSession:
     def __init__(self, options: LiveOptions) -> None:
         self._inbox: SimpleQueue[Act | None] = SimpleQueue()
         self._director = Director(options, self._inbox.put)
-        self._value = self._director.board.value()
+        self._value = self._director.value()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
 
@@ -76,6 +77,11 @@ class LiveSession:
         )
         session._thread.start()
         return session
+
+    @property
+    def snapshots(self) -> SnapshotDesk:
+        """What can be asked about recovery stores."""
+        return self._director.snapshots
 
     def value(self) -> SessionValue:
         """Return the newest value."""
@@ -185,7 +191,7 @@ class LiveSession:
             director.close()
 
     def _publish(self) -> None:
-        self._value = self._director.board.value()
+        self._value = self._director.value()
 
     def _do(self, act: Act) -> None:
         try:
