@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     from loom_runtime.runner import StreamingRunner, shutdown_runner
     from loom_runtime.sinks import ErrorSink, RegisteredSink, RuntimeSinkBinding, SinkRegistry
     from loom_runtime.testing import StreamingTestRunner
-    from loom_runtime.tracing import generate_trace_id
+    from loom_runtime.trace_ids import generate_trace_id
 
 _LAZY: Final = {
     "AsyncBridge": "loom_runtime.async_bridge",
@@ -119,7 +119,7 @@ _LAZY: Final = {
     "WireFormat": "loom_runtime.config.kafka",
     "build_backend_options": "loom_runtime.async_bridge",
     "compile_flow": "loom_runtime.compiler.compile",
-    "generate_trace_id": "loom_runtime.tracing",
+    "generate_trace_id": "loom_runtime.trace_ids",
     "shutdown_runner": "loom_runtime.runner",
 }
 

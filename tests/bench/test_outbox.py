@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from loom_bench.host.outbox import MAX_GROUPS, MAX_WAITING_EVENTS, Outbox
+from loom_bench.protocol.feeding import FeedProgress
 from loom_bench.protocol.frames import (
     ErrorGroup,
     Errors,
     Events,
-    FeedProgress,
     Finished,
     Ledger,
     SeenEvent,

@@ -19,6 +19,7 @@ from loom_bench.protocol.codec import (
     encode_frame,
 )
 from loom_bench.protocol.diagnosis import CodeFrame, Diagnosis
+from loom_bench.protocol.feeding import SetRate
 from loom_bench.protocol.frames import (
     PROTOCOL_VERSION,
     BenchFrame,
@@ -34,7 +35,6 @@ from loom_bench.protocol.frames import (
     Loaded,
     LoadFailed,
     SeenEvent,
-    SetRate,
     Start,
     Started,
 )

@@ -8,6 +8,7 @@ from loom_bench.session.snapshots.commands import SnapshotCommands
 from loom_bench.session.value import SessionValue
 from tests.tui.scripted_inbox import ScriptedInbox
 from tests.tui.scripted_snapshots import ScriptedSnapshots
+from tests.tui.scripted_tracing import ScriptedTracing
 
 
 class ScriptedSession:
@@ -24,6 +25,7 @@ class ScriptedSession:
         self.values_taken = 0
         self.envelopes = ScriptedInbox()
         self._snapshots = ScriptedSnapshots(self.calls)
+        self.tracing = ScriptedTracing(self.calls)
 
     def now_shows(self, value: SessionValue) -> None:
         """Publish *value* from now on."""

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from loom_runtime.observability.events import EventKind, LifecycleEvent, LifecycleStatus, Scope
 from loom_runtime.observability.runtime import ObservabilityRuntime
-from loom_runtime.tracing import generate_trace_id
+from loom_runtime.trace_ids import generate_trace_id
 from loom_runtime.wire.error_text import problem_text
 
 

@@ -14,7 +14,7 @@ from loom_runtime.model import LoomFrozenStruct
 from loom_runtime.observability.events import LifecycleEvent, Scope
 from loom_runtime.observability.metrics import RunMetrics
 from loom_runtime.observability.settings import ObservabilityConfig, PrometheusSettings
-from loom_runtime.tracing import generate_span_id, generate_trace_id
+from loom_runtime.trace_ids import generate_span_id, generate_trace_id
 
 if TYPE_CHECKING:
     from loom_runtime.observability.scrape import ScrapeServer

@@ -13,7 +13,8 @@ from loom_bench.host.import_failures import raised_diagnosis
 from loom_bench.host.loading import FEED_NAME, LoadError, import_module, parse_target
 from loom_bench.host.outbox import Outbox
 from loom_bench.protocol.diagnosis import Diagnosis
-from loom_bench.protocol.frames import BenchFrame, Drain, Feed, FeedFinished, SetRate, Stop
+from loom_bench.protocol.feeding import Feed, FeedFinished, SetRate
+from loom_bench.protocol.frames import BenchFrame, Drain, Stop
 from loom_runtime.config.kafka import WireFormat
 from loom_runtime.message import Message, MessageMeta
 from loom_runtime.model import LoomFrozenStruct, LoomStruct

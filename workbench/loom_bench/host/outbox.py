@@ -15,7 +15,8 @@ from typing import Protocol
 
 import msgspec
 
-from loom_bench.protocol.frames import ErrorGroup, Errors, Events, FeedProgress, Ledger, SeenEvent
+from loom_bench.protocol.feeding import FeedProgress
+from loom_bench.protocol.frames import ErrorGroup, Errors, Events, Ledger, SeenEvent
 from loom_bench.protocol.measurements import CommitCount, Commits, SeenCommit
 from loom_runtime.ledger import LedgerReport
 

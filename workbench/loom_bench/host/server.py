@@ -17,16 +17,8 @@ from loom_bench.host.compiling import check, load
 from loom_bench.host.outbox import Outbox
 from loom_bench.protocol.channel import Channel
 from loom_bench.protocol.codec import ProtocolError
-from loom_bench.protocol.frames import (
-    PROTOCOL_VERSION,
-    BenchFrame,
-    Check,
-    Feed,
-    Hello,
-    Load,
-    Start,
-    Stop,
-)
+from loom_bench.protocol.feeding import Feed
+from loom_bench.protocol.frames import PROTOCOL_VERSION, BenchFrame, Check, Hello, Load, Start, Stop
 from loom_bench.protocol.steering import WarmUp, WriteRecord
 
 if TYPE_CHECKING:

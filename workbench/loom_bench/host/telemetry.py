@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -12,13 +10,10 @@ from loom_bench.host.outbox import Outbox
 from loom_bench.protocol.frames import ErrorGroup, Plain, SeenEvent
 from loom_bench.protocol.measurements import SeenCommit
 from loom_runtime.observability import EventKind, LifecycleEvent, Scope
+from loom_runtime.tracing.fingerprint import fingerprint
 
 _MAX_TEXT = 2_000
 """Longest text of an event, in characters: a payload in an exception's text may be megabytes."""
-
-_LINE_NUMBER = re.compile(r", line \d+")
-_DIGITS = re.compile(r"\d+")
-_FINGERPRINT_BYTES = 8
 
 
 class Telemetry:
@@ -65,17 +60,20 @@ def error_group(event: LifecycleEvent, at_ms: int) -> ErrorGroup:
     """Return the group that a failed record belongs to, with a count of 1."""
     meta = event.meta
     kind = str(meta.get("kind") or "")
-    node = str(meta.get("node") or event.name)
+    node = str(meta.get("node") or "")
     exception_type = str(meta.get("exception_type") or "")
     trace = meta.get("traceback")
     reason = event.error or ""
-    # Lines move with every edit of the file; what stands on them says more.
-    where = _LINE_NUMBER.sub("", trace) if trace else _DIGITS.sub("0", reason[:_MAX_TEXT])
-    identity = "\0".join((kind, node, exception_type, where)).encode("utf-8", "backslashreplace")
     return ErrorGroup(
-        fingerprint=hashlib.blake2s(identity, digest_size=_FINGERPRINT_BYTES).hexdigest(),
+        fingerprint=fingerprint(
+            kind=kind,
+            node=node,
+            exception_type=exception_type,
+            traceback=trace,
+            reason=reason,
+        ),
         kind=kind,
-        node=node,
+        node=node or event.name,
         exception_type=exception_type,
         reason=_cut(reason) or "",
         count=1,

@@ -10,8 +10,25 @@ from typing import Final, Literal
 import msgspec
 
 from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.feeding import Feed, FeedFinished, FeedProgress, SetRate
 from loom_bench.protocol.measurements import Commits, Nodes, Outputs, Samples
 from loom_bench.protocol.steering import RecordWritten, StepBatch, WarmUp, WatchNode, WriteRecord
+from loom_bench.protocol.tracing import (
+    AnswerStop,
+    BreakpointSet,
+    ClearBreakpoint,
+    LiveStop,
+    Proved,
+    ProveRecords,
+    SetBreakpoint,
+    SetPauseOnError,
+    StateGiven,
+    StateWanted,
+    StopEnded,
+    Traced,
+    TraceProgress,
+    TraceRecord,
+)
 from loom_runtime.compiler.document_parts import PlanDocument
 from loom_runtime.ledger import LedgerReport
 from loom_runtime.recovery.identity import StoreIdentity
@@ -98,35 +115,6 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     live: bool = False
 
 
-class Feed(msgspec.Struct, frozen=True, kw_only=True, tag="feed"):
-    """Import a module and write what its ``bench_feed()`` gives into a topic of a broker that the
-    bench started; answered by FeedProgress, and by FeedFinished at the end.
-
-    Attributes:
-        target: Path of the module.
-        bootstrap: Address of that broker.
-        topic: The topic.
-        format: Its wire format.
-        rate_per_s: Records per second; ``None`` for as fast as the broker takes them, 0 for none.
-    """
-
-    target: str
-    bootstrap: str
-    topic: str
-    format: str
-    rate_per_s: float | None = None
-
-
-class SetRate(msgspec.Struct, frozen=True, tag="set_rate"):
-    """Change the rate of a running feed.
-
-    Attributes:
-        rate_per_s: Records per second; ``None`` for as fast as the broker takes them, 0 for none.
-    """
-
-    rate_per_s: float | None
-
-
 class FinishWhenIdle(msgspec.Struct, frozen=True, tag="finish_when_idle"):
     """Finish when nothing was there to read for so long, counted from now.
 
@@ -173,6 +161,13 @@ BenchFrame = (
     | StepBatch
     | WatchNode
     | WriteRecord
+    | TraceRecord
+    | StateGiven
+    | ProveRecords
+    | SetPauseOnError
+    | SetBreakpoint
+    | ClearBreakpoint
+    | AnswerStop
 )
 """Whatever the bench sends after its Hello."""
 
@@ -326,28 +321,6 @@ class Ledger(msgspec.Struct, frozen=True, tag="ledger"):
     report: LedgerReport
 
 
-class FeedProgress(msgspec.Struct, frozen=True, tag="feed_progress"):
-    """How far a feed is.
-
-    Attributes:
-        delivered: Records that the broker acknowledged.
-    """
-
-    delivered: int
-
-
-class FeedFinished(msgspec.Struct, frozen=True, kw_only=True, tag="feed_finished"):
-    """A feed ended.
-
-    Attributes:
-        delivered: Records that the broker acknowledged.
-        failure: Why it ended early; ``None`` when it did not.
-    """
-
-    delivered: int
-    failure: Diagnosis | None = None
-
-
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
     """The run ended.
 
@@ -377,5 +350,12 @@ HostFrame = (
     | Commits
     | Outputs
     | RecordWritten
+    | TraceProgress
+    | StateWanted
+    | Traced
+    | Proved
+    | BreakpointSet
+    | LiveStop
+    | StopEnded
 )
 """Whatever a host sends after its Hello."""

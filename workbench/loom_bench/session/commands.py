@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from loom_bench.session.snapshots.commands import SnapshotCommands
+from loom_bench.session.tracing.commands import TraceCommands
 from loom_bench.session.value import SessionValue
 
 
@@ -15,6 +16,11 @@ class SessionCommands(Protocol):
     @property
     def snapshots(self) -> SnapshotCommands:
         """What can be asked about recovery stores."""
+        ...
+
+    @property
+    def tracing(self) -> TraceCommands:
+        """What can be asked about single records."""
         ...
 
     def value(self) -> SessionValue:

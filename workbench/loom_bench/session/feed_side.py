@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from loom_bench.protocol.frames import Feed, FeedFinished, FeedProgress, Loaded, Stop
+from loom_bench.protocol.feeding import Feed, FeedFinished, FeedProgress
+from loom_bench.protocol.frames import Loaded, Stop
 from loom_bench.session.endings import ended
 from loom_bench.session.happenings import FeedEnded, FeedStarted
 from loom_bench.session.host_process import HostEnded, HostNews, HostProcess

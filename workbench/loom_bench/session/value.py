@@ -12,6 +12,7 @@ import msgspec
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import ErrorGroup, SeenEvent
 from loom_bench.session.snapshots.value import SnapshotsValue
+from loom_bench.session.tracing.value import TracingView
 from loom_runtime.compiler.document_parts import PlanDocument
 from loom_runtime.ledger import LedgerRow
 
@@ -291,6 +292,7 @@ class SessionValue(msgspec.Struct, frozen=True, kw_only=True):
         logs_seen: Lines since the session began.
         logs_left_out: Lines that are not in ``logs``.
         feed: The feed.
+        tracing: Traces, breakpoints, and the stop that the flow waits at.
         manual_reload: Whether a save waits for a key.
         host_memory_bytes: Memory of the process that runs the flow; ``None`` where it is not known.
         snapshots: The recovery store that is open, as a history.
@@ -324,6 +326,7 @@ class SessionValue(msgspec.Struct, frozen=True, kw_only=True):
     logs_seen: int = 0
     logs_left_out: int = 0
     feed: FeedView = FeedView()
+    tracing: TracingView = TracingView()
     manual_reload: bool = False
     host_memory_bytes: int | None = None
     snapshots: SnapshotsValue = SnapshotsValue()

@@ -16,7 +16,9 @@ from loom_bench.session.live.hosts import Hosts, LiveHost, Post
 from loom_bench.session.live.options import LiveOptions
 from loom_bench.session.live.run_side import RunEnd, RunSide
 from loom_bench.session.live.succession import Succession
+from loom_bench.session.live.trace_desk import TraceDesk
 from loom_bench.session.snapshots.desk import SnapshotDesk
+from loom_bench.session.tracing.traces import Traces
 from loom_bench.session.value import Phase, SessionValue
 from loom_runtime.recovery.remapping import Remapping
 
@@ -28,6 +30,7 @@ class Director:
         board: What is shown.
         run: What runs.
         snapshots: What is done with recovery stores.
+        tracing: What is asked about single records.
 
     Args:
         options: What to open and how.
@@ -42,10 +45,13 @@ class Director:
         self.run = RunSide(hosts, board, self._run_started, self._run_settled, self._run_ended)
         self._next = Succession(options, hosts, post, board, self._broker, self.run)
         self.snapshots = SnapshotDesk()
+        self.tracing = TraceDesk(post, self.run.stops, Traces())
 
     def value(self) -> SessionValue:
         """Return everything that is shown as one value."""
-        return msgspec.structs.replace(self.board.value(), snapshots=self.snapshots.value)
+        return msgspec.structs.replace(
+            self.board.value(), snapshots=self.snapshots.value, tracing=self.tracing.value()
+        )
 
     def begin(self) -> None:
         """Open the flow and its broker, side by side."""

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from loom_bench.broker.contract import Broker
-from loom_bench.protocol.frames import (
-    Feed,
-    FeedFinished,
-    FeedProgress,
-    Loaded,
-    SetRate,
-)
+from loom_bench.protocol.feeding import Feed, FeedFinished, FeedProgress, SetRate
+from loom_bench.protocol.frames import Loaded
 from loom_bench.protocol.steering import RecordWritten, WriteRecord
 from loom_bench.session.host_process import HostEnded, HostNews
 from loom_bench.session.live.board import Board

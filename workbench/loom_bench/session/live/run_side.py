@@ -24,6 +24,7 @@ from loom_bench.protocol.steering import StepBatch, WatchNode
 from loom_bench.session.host_process import HostEnded, HostNews
 from loom_bench.session.live.board import Board
 from loom_bench.session.live.hosts import Hosts, LiveHost
+from loom_bench.session.tracing.stops import Stops
 from loom_bench.session.value import Phase
 
 DRAIN_LIMIT_S: Final = 10.0
@@ -48,6 +49,7 @@ class RunSide:
 
     Attributes:
         paused: Whether reading is paused; a run that takes over begins as the one before was.
+        stops: Where the run is to stop, and where it has.
 
     Args:
         hosts: Ends hosts.
@@ -66,6 +68,7 @@ class RunSide:
         on_end: Callable[[RunEnd], None],
     ) -> None:
         self.paused = False
+        self.stops = Stops(self._tell)
         self._hosts = hosts
         self._board = board
         self._on_started = on_started
@@ -96,6 +99,8 @@ class RunSide:
         self._board.gauges.begin(host.revision)  # its first frames may come before its Started
         if self._watched is not None:
             host.send(WatchNode(self._watched))
+        for asked in self.stops.begin(host.revision):
+            host.send(asked)
         host.send(command)
 
     def pause(self) -> None:
@@ -144,6 +149,7 @@ class RunSide:
         host, self._host, self._waiting = self._host, None, None
         if host is not None:
             self._hosts.retire(host)
+        self.stops.end()
         self._board.gauges.stand_still()
         self._board.host_memory_bytes = None
 
@@ -174,6 +180,8 @@ class RunSide:
                 self._ended(RunEnd("killed"))
             case HostEnded():
                 self._ended(RunEnd("failed", host.ending(self._board.target, news)))
+            case _ if self.stops.take(news):
+                pass
             case _:
                 self._board.gauges.take(news)
                 if isinstance(news, Ledger) and not self._settled:
@@ -185,6 +193,10 @@ class RunSide:
         self.drop()
         self._deadline_s = None
         (waiting or self._on_end)(end)
+
+    def _tell(self, command: BenchFrame) -> None:
+        if self._host is not None:
+            self._host.send(command)
 
     def _steer(self, command: BenchFrame, phase: Phase) -> None:
         if self._host is not None:

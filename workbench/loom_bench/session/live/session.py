@@ -16,6 +16,7 @@ from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import LOAD_TIME_LIMIT_MS, Drain, Finish
 from loom_bench.session.live.director import Director
 from loom_bench.session.live.options import LiveOptions
+from loom_bench.session.live.trace_desk import TraceDesk
 from loom_bench.session.snapshots.desk import SnapshotDesk
 from loom_bench.session.value import Phase, SessionValue
 from loom_runtime.recovery.remapping import Remapping
@@ -31,6 +32,10 @@ Act = Callable[[], None]
 class LiveSession:
     """A flow that runs, is watched, fed, edited and reloaded. Implements SessionCommands.
 
+    Attributes:
+        snapshots: What can be asked about recovery stores.
+        tracing: What can be asked about single records.
+
     Args:
         options: What to open and how.
     """
@@ -38,6 +43,8 @@ class LiveSession:
     def __init__(self, options: LiveOptions) -> None:
         self._inbox: SimpleQueue[Act | None] = SimpleQueue()
         self._director = Director(options, self._inbox.put)
+        self.snapshots: SnapshotDesk = self._director.snapshots
+        self.tracing: TraceDesk = self._director.tracing
         self._value = self._director.value()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
@@ -77,11 +84,6 @@ class LiveSession:
         )
         session._thread.start()
         return session
-
-    @property
-    def snapshots(self) -> SnapshotDesk:
-        """What can be asked about recovery stores."""
-        return self._director.snapshots
 
     def value(self) -> SessionValue:
         """Return the newest value."""

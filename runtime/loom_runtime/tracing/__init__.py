@@ -1,0 +1,1 @@
+"""One record's way through a flow, recorded node by node."""

@@ -1,0 +1,1 @@
+"""Traces: the record of one record's way."""

@@ -1,0 +1,1 @@
+"""Traces of records, and stops of the live flow, as a session has them."""
