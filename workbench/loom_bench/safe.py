@@ -27,12 +27,12 @@ def safe(text: str, *, max_cells: int | None = None) -> str:
         text: Anything: payloads, names, exception texts, log lines.
         max_cells: Width to cut the result to, in terminal cells; an ellipsis marks the cut.
     """
-    if text.isascii() and text.isprintable():
-        return text if max_cells is None or len(text) <= max_cells else _cut(text, max_cells)
     # What lies far beyond the cut is not even looked at: a character gives at least part of a
     # cell, marks excepted, of which a letter keeps four.
     if max_cells is not None:
         text = text[: (max_cells + 1) * (_MARKS_PER_LETTER + 1)]
+    if text.isascii() and text.isprintable():
+        return text if max_cells is None or len(text) <= max_cells else _cut(text, max_cells)
     shown = "".join(_shown(text))
     return shown if max_cells is None else _cut(shown, max_cells)
 
