@@ -15,7 +15,12 @@ from dataclasses import dataclass
 from textual.app import App
 from textual.widgets import Input
 
+from loom_bench.tui.theme import DARK
+
 _CELL = (12.2, 24.4)  # Rich's cells, in its SVG's units
+
+_GROUND, _TEXT_COLOUR = DARK.background, DARK.foreground
+"""What needs no telling: most of a screen has them."""
 
 _RULE = re.compile(r"\.[\w-]+-(r\d+) \{ ([^}]*) \}")
 _TEXT = re.compile(r'<text class="[\w-]+-(r\d+)" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>')
@@ -57,27 +62,30 @@ def picture(app: App[None]) -> str:
     width, height = app.size
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width * 6} {height * 12}">',
-        '<g font-family="monospace" font-size="10" xml:space="preserve">',
-        f'<rect width="{width * 6}" height="{height * 12}" fill="#12161a"/>',
+        f'<g font-family="monospace" font-size="10" fill="{_TEXT_COLOUR}" xml:space="preserve">',
+        f'<path fill="{_GROUND}" d="M0 0h{width * 6}v{height * 12}H0z"/>',
     ]
     grounds = _grounds(exported)
     pieces = _pieces(exported)
     for row in range(height):
         lines.extend(
-            f'<rect x="{column * 6}" y="{row * 12}" width="{cells * 6}" height="12"'
-            f' fill="{colour}"/>'
+            f'<path fill="{colour}" d="M{column * 6} {row * 12}h{cells * 6}v12h-{cells * 6}z"/>'
             for column, cells, colour in grounds[row]
         )
-        lines.append(f'<text y="{row * 12 + 9}">{"".join(_spans(pieces[row]))}</text>')
+        if spans := "".join(_spans(pieces[row])):
+            lines.append(f'<text y="{row * 12 + 9}">{spans}</text>')
     return "\n".join([*lines, "</g></svg>"]) + "\n"
 
 
 def _spans(pieces: list[Piece]) -> Iterator[str]:
     for piece in pieces:
-        if piece.text.strip():
+        shown = piece.text.lstrip()
+        if shown:
+            column = piece.column + len(piece.text) - len(shown)
+            colour = "" if piece.colour == _TEXT_COLOUR else f' fill="{piece.colour}"'
             bold = ' font-weight="bold"' if piece.bold else ""
-            text = html.escape(piece.text.rstrip(), quote=False)
-            yield f'<tspan x="{piece.column * 6}" fill="{piece.colour}"{bold}>{text}</tspan>'
+            text = html.escape(shown.rstrip(), quote=False)
+            yield f'<tspan x="{column * 6}"{colour}{bold}>{text}</tspan>'
 
 
 def _pieces(exported: str) -> defaultdict[int, list[Piece]]:
@@ -97,12 +105,17 @@ def _pieces(exported: str) -> defaultdict[int, list[Piece]]:
 
 
 def _grounds(exported: str) -> defaultdict[int, list[tuple[int, int, str]]]:
+    """Return column, cells and colour of what lies under the text of each row."""
     rows: defaultdict[int, list[tuple[int, int, str]]] = defaultdict(list)
     for colour, x, y, width in _RECT.findall(exported):
-        if colour != "#12161a":
-            row = int((float(y) - 1.5) / _CELL[1] + 0.5)
-            cells = round(float(width) / _CELL[0])
-            rows[row].append((round(float(x) / _CELL[0]), cells, colour))
+        if colour == _GROUND:
+            continue
+        row = rows[int((float(y) - 1.5) / _CELL[1] + 0.5)]
+        column, cells = round(float(x) / _CELL[0]), round(float(width) / _CELL[0])
+        if row and row[-1][2] == colour and sum(row[-1][:2]) == column:
+            column, before, _ = row.pop()
+            cells += before
+        row.append((column, cells, colour))
     return rows
 
 

@@ -33,6 +33,7 @@ from loom_bench.tui.performing import perform
 from loom_bench.tui.theme import DARK, LIGHT, THEMES
 from loom_bench.tui.widgets.graph_view import GraphView
 from loom_bench.tui.widgets.list_panel import ListPanel
+from loom_bench.tui.widgets.plain_scroll_bar import use_plain_scroll_bars
 
 _FRAMES_PER_S = 8
 _NOTICES_AT_ONCE = 3
@@ -77,6 +78,7 @@ class WorkbenchApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name
+        use_plain_scroll_bars()
 
     def on_mount(self) -> None:
         """Show the first value and begin to follow it."""

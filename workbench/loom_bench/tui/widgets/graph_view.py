@@ -9,7 +9,6 @@ from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from loom_bench.session.value import SessionValue
@@ -23,6 +22,7 @@ from loom_bench.tui.pictures.spots import GraphPicture, Spot, nearest, spot_at
 from loom_bench.tui.waiting import waiting_lines
 from loom_bench.tui.widgets.moving import OverBoxes
 from loom_bench.tui.widgets.painter import Painter
+from loom_bench.tui.widgets.plain_scroll_bar import Scrolled
 from loom_runtime.compiler.document_parts import PlanDocument
 
 _PAN_CELLS = 8
@@ -30,7 +30,7 @@ _SCREENS_OF_BOXES = 2
 """Boxes are drawn when that takes no more screens to pan over; beyond, an outline tells more."""
 
 
-class GraphView(OverBoxes, Painter, ScrollView, can_focus=True):
+class GraphView(OverBoxes, Painter, Scrolled, can_focus=True):
     """Draws the plan of a session's value and selects one of its boxes."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("graph")

@@ -10,13 +10,13 @@ from textual import events
 from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from loom_bench.tui.actions import bindings
 from loom_bench.tui.ink import Ink, Line, Run, fitted
 from loom_bench.tui.widgets.moving import OverRows
 from loom_bench.tui.widgets.painter import Painter
+from loom_bench.tui.widgets.plain_scroll_bar import Scrolled
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class TableForm(Generic[T]):
     ages: bool = False
 
 
-class LineTable(OverRows, Painter, ScrollView, Generic[T], can_focus=True):
+class LineTable(OverRows, Painter, Scrolled, Generic[T], can_focus=True):
     """The table. While it follows, the newest item is selected and in sight; moving away from it
     holds it: its owner then shows it nothing newer until it follows again."""
 
@@ -207,8 +207,6 @@ class LineTable(OverRows, Painter, ScrollView, Generic[T], can_focus=True):
         elif self._cursor >= top + page:
             top = self._cursor - page + 1
         self.scroll_to(y=top, animate=False, force=True)
-        if self.show_vertical_scrollbar:
-            self.vertical_scrollbar.position = round(self.scroll_y)
 
     @property
     def _page(self) -> int:
@@ -272,7 +270,7 @@ class LineTable(OverRows, Painter, ScrollView, Generic[T], can_focus=True):
     def on_resize(self) -> None:
         """Keep the cursor in sight."""
         self._keep_in_sight()
-        self.call_after_refresh(self._keep_in_sight)  # a scroll bar may have come up only now
+        self.call_after_refresh(self._keep_in_sight)  # what fits is known only now
 
 
 def _place_of(item: T, items: Sequence[T], before: int, identity: Callable[[T], Hashable]) -> int:

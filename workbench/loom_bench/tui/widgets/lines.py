@@ -9,12 +9,12 @@ from textual import events
 from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
 from loom_bench.tui.ink import Line, width_of
 from loom_bench.tui.widgets.painter import Painter
+from loom_bench.tui.widgets.plain_scroll_bar import Scrolled
 
 
 class Lines(Painter, Widget):
@@ -74,7 +74,7 @@ class Lines(Painter, Widget):
                 return
 
 
-class ScrolledLines(Painter, ScrollView, can_focus=True):
+class ScrolledLines(Painter, Scrolled, can_focus=True):
     """Lines that scroll when they are more than fit."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
