@@ -45,6 +45,11 @@ def _cells(view: ErrorGroupView, now_ms: int) -> Sequence[Run]:
     )
 
 
+def _items(value: SessionValue) -> Sequence[ErrorGroupView]:
+    """New groups first, then the largest: the newest failure would make them change places."""
+    return sorted(value.errors, key=lambda view: (not view.is_new, -view.group.count))
+
+
 def _summary(value: SessionValue) -> Line:
     line = [
         (of_many(value.errors_seen, "failure"), Ink.BAD if value.errors_seen else Ink.PLAIN),
@@ -115,7 +120,7 @@ ERRORS = PanelSpec(
     id="errors",
     title="Errors",
     form=TableForm(_COLUMNS, _cells, lambda view: view.group.fingerprint, ages=True),
-    items=lambda value: value.errors,
+    items=_items,
     summary=_summary,
     empty=_empty,
     names=("node", "kind", "type", "topic"),

@@ -38,7 +38,8 @@ def _cells(event: SeenEvent, _: int) -> Sequence[Run]:
 
 def _what(event: SeenEvent) -> str:
     parts = [event.error] if event.error else []
-    parts.extend(f"{name}={value}" for name, value in event.meta.items())
+    # The flow is the same for all of them, and stands at the top of the screen.
+    parts.extend(f"{name}={value}" for name, value in event.meta.items() if name != "flow")
     return "  ".join(parts)
 
 

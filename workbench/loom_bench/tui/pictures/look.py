@@ -48,8 +48,8 @@ class GraphLook:
 
     def note(self, box_id: str) -> Line:
         """Return the figures of a node, or of the source."""
-        if self.plan is not None and box_id == self.plan.source.id and self.view(box_id) is None:
-            return self._source_note()
+        if self.plan is not None and box_id == self.plan.source.id:
+            return (*self._source_figures(), *self._lag())
         return note_of(self.view(box_id))
 
     def source_rate(self) -> Run:
@@ -59,13 +59,16 @@ class GraphLook:
             return ("-", Ink.DIM)
         return (rate_text(sum(view.rate_per_s for view in offsets)), Ink.PLAIN)
 
-    def _source_note(self) -> Line:
+    def _source_figures(self) -> Line:
+        view = self.view(self.plan.source.id) if self.plan is not None else None
+        if view is not None:
+            return note_of(view)
         rate, ink = self.source_rate()
-        line = [(rate if rate == "-" else f"{rate}/s", ink)]
+        return ((rate if rate == "-" else f"{rate}/s", ink),)
+
+    def _lag(self) -> Line:
         lags = [view.lag for view in self._value.offsets if view.lag is not None]
-        if lags:
-            line.append((f" lag {count_text(sum(lags))}", Ink.DIM))
-        return line
+        return ((f" lag {count_text(sum(lags))}", Ink.DIM),) if lags else ()
 
 
 def note_of(view: NodeView | None) -> Line:
