@@ -1,0 +1,115 @@
+"""Every screen, in every state, small and large, compared with a picture in ``pictures``.
+
+``LOOM_UPDATE_PICTURES=1`` writes the pictures anew; look at them before they are committed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from loom_bench.session.value import Phase, SessionValue
+from loom_bench.tui.panels.pages import PAGES
+from tests.tui import values
+from tests.tui.running_app import Bench, bench
+from tests.tui.seen import picture, stop_blinking
+
+_PICTURES = Path(__file__).parent / "pictures"
+_SIZES = ((80, 24), (160, 45))
+
+_STATES: dict[str, Callable[[], SessionValue]] = {
+    "empty": values.empty,
+    "running": values.running,
+    "failing": values.failing,
+    "flooded": values.flooded,
+}
+
+
+_DIALOGS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "main-opening": ("opening", ()),
+    "main-refused": ("refused", ()),
+    "boxes": ("failing", ("v",)),
+    "boxes-light": ("failing", ("v", "t")),
+    "folded": ("failing", ("j", "f")),
+    "help": ("running", ("question_mark",)),
+    "commands": ("running", ("colon",)),
+    "node": ("failing", ("n", "enter")),
+    "error": ("failing", ("2", "enter")),
+    "problem": ("failing", ("8", "enter")),
+    "event": ("running", ("1", "enter")),
+    "filter": ("running", ("6", "slash", *"product=tea")),
+    "conflict": ("failing", ("c",)),
+    "broker": ("running", ("b",)),
+    "confirmation": ("running", ("b", "tab", *"kafka:9092", "enter")),
+    "open": ("running", ("o",)),
+    "quitting": ("draining", ("q",)),
+}
+"""By name: the state, and the keys that lead there."""
+
+_OTHER_STATES: dict[str, Callable[[], SessionValue]] = {
+    "opening": values.opening,
+    "refused": values.refused,
+    "draining": lambda: values.in_phase(Phase.DRAINING),
+}
+
+_ACCEPT = "LOOM_UPDATE_PICTURES=1 accepts what it looks like now"
+
+sizes = pytest.mark.parametrize("size", _SIZES, ids=lambda size: "x".join(map(str, size)))
+
+
+@pytest.mark.asyncio
+@sizes
+@pytest.mark.parametrize("state", _STATES)
+async def test_the_main_screen_and_every_panel_look_as_they_did(
+    state: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    wrong: list[str] = []
+    async with bench(_STATES[state](), size=size) as seen:
+        wrong.extend(await _compared(seen, f"main-{state}", tmp_path))
+        for number, page in enumerate(PAGES, start=1):
+            await seen.press(*("1", "z") if number == 1 else (str(number),))
+            wrong.extend(await _compared(seen, f"{page.id}-{state}", tmp_path))
+    assert not wrong, "\n".join([*wrong, _ACCEPT])
+
+
+@pytest.mark.asyncio
+@sizes
+@pytest.mark.parametrize("name", _DIALOGS)
+async def test_every_other_screen_looks_as_it_did(
+    name: str, size: tuple[int, int], tmp_path: Path
+) -> None:
+    state, keys = _DIALOGS[name]
+    async with bench((_STATES | _OTHER_STATES)[state](), size=size) as seen:
+        await seen.press(*keys)
+        wrong = await _compared(seen, name, tmp_path)
+    assert not wrong, "\n".join([*wrong, _ACCEPT])
+
+
+async def _compared(seen: Bench, name: str, tmp_path: Path) -> list[str]:
+    """Compare the screen with its picture; return the first lines that differ."""
+    stop_blinking(seen.app)
+    await seen.app.workers.wait_for_complete()
+    await seen.press()
+    width, height = seen.app.size
+    file = _PICTURES / f"{name}-{width}x{height}.svg"
+    now = picture(seen.app)
+    if os.environ.get("LOOM_UPDATE_PICTURES"):
+        _PICTURES.mkdir(exist_ok=True)
+        file.write_text(now, encoding="utf-8")
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    if now == before:
+        return []
+    (tmp_path / file.name).write_text(now, encoding="utf-8")
+    difference = difflib.unified_diff(
+        before.splitlines(),
+        now.splitlines(),
+        file.name,
+        str(tmp_path / file.name),
+        n=0,
+        lineterm="",
+    )
+    return list(difference)[:20]
