@@ -13,6 +13,9 @@ import click
 from loom_bench.cli.app import EXIT_FAILED, EXIT_INTERRUPTED
 from loom_bench.cli.options import config_option, json_option, load_timeout_option
 
+_DRAIN_TIMEOUT_S = 60.0
+"""Twice what the Kafka client gives a record to be delivered."""
+
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -59,11 +62,21 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command("run")
 @run_options
+@click.option(
+    "--drain-timeout",
+    "drain_timeout_s",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.1),
+    default=_DRAIN_TIMEOUT_S,
+    show_default=True,
+    help="Longest time that a drain may take; past it the run is ended, its last epoch "
+    "uncommitted.",
+)
 def run_command(**arguments: Any) -> None:
     """Run a flow, and feed it from its bench_feed() on a broker of the bench's own.
 
-    Ctrl-C finishes and commits what was read, then ends; a second Ctrl-C ends at once. The last
-    line is the ledger: what became of every record.
+    Ctrl-C drains: what was read is written and committed, then the run ends. A second Ctrl-C ends
+    it at once. The last line is the ledger: what became of every record.
     """
     run_headless(**arguments)
 
@@ -78,6 +91,7 @@ def run_headless(
     feed_rate_per_s: float | None,
     load_timeout_s: float,
     as_json: bool,
+    drain_timeout_s: float = _DRAIN_TIMEOUT_S,
 ) -> None:
     """Run a flow without a screen and exit."""
     # The Kafka client is imported here, so that --help and wrong options stay quick.
@@ -93,6 +107,7 @@ def run_headless(
         max_records=max_records,
         feed_rate_per_s=feed_rate_per_s,
         load_time_limit_ms=round(load_timeout_s * 1000),
+        drain_time_limit_ms=round(drain_timeout_s * 1000),
     )
     session = RunSession(options, open_broker, json_report if as_json else text_report)
     with _stop_on_signals(session.request_stop):
