@@ -3,5 +3,6 @@
 pytest_plugins = [
     "tests.broker_fixtures",
     "tests.delivery.places",
+    "tests.docker_fixtures",
     "tests.kafka_fixtures",
 ]

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from loom_bench.broker.choice import open_broker
 from loom_bench.broker.embedded import EmbeddedBroker
+from loom_bench.broker.opening import Opening
 from loom_bench.session.happenings import FinalLedger, Happening
 from loom_bench.session.run import RunOptions, RunSession
 from tests.bench.modules import write_flow
@@ -55,7 +56,7 @@ class Run:
         self,
         target: Path | str,
         *,
-        opener: Callable[[str], Any] = open_broker,
+        opener: Callable[[str, Opening], Any] = open_broker,
         react: Callable[["Run", Happening], None] = lambda run, happening: None,
         **options: Any,
     ) -> None:

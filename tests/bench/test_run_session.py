@@ -75,7 +75,7 @@ def test_a_feed_gives_payloads_messages_bytes_and_pairs(
     path.write_text(
         path.read_text().replace('"orders"', f'"{name}"').replace("copies", f"{name}-o")
     )
-    run = Run(path, opener=lambda _: shared, max_records=5, broker="embedded")
+    run = Run(path, opener=lambda _, __: shared, max_records=5, broker="embedded")
 
     assert shared.stopped
     assert run.one(FeedEnded).failure is None

@@ -6,6 +6,7 @@ from confluent_kafka import Producer
 from loom_bench.broker import topics as broker_topics
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.embedded import EmbeddedBroker
+from tests.broker.processes import await_true
 from tests.broker_fixtures import NewRecord, Topics
 from tests.kafka_node import KafkaNode
 
@@ -93,7 +94,10 @@ def test_topics_work_on_a_real_kafka_broker_with_transactions(kafka_node: KafkaN
     with pytest.raises(BrokerError, match="no topic 'never-made'"):
         on_kafka.end_offsets("never-made")
     on_kafka.delete_all()
-    assert name not in broker_topics.partition_counts(kafka_node.bootstrap)
+    # Its metadata follow the answer.
+    await_true(
+        lambda: name not in broker_topics.partition_counts(kafka_node.bootstrap), "it is gone"
+    )
 
 
 def test_a_broker_that_is_gone_is_an_error_within_the_time_limit() -> None:

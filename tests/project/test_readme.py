@@ -72,7 +72,12 @@ def test_there_is_no_other_code() -> None:
     [shown for shown in _shown_commands() if shown[0].startswith("loom-bench ")],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_commands_print_what_is_shown(command: str, lines: list[str]) -> None:
+def test_commands_print_what_is_shown(
+    command: str, lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As they are where no Docker is.
+    monkeypatch.delenv("LOOM_BENCH_BROKER")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
     answer = loom_bench(*command.split()[1:])
     assert (answer.returncode, answer.stderr) == (0, "")
     _assert_shown(lines, answer.stdout.splitlines())

@@ -85,6 +85,9 @@ class ScriptedSession:
     def switch_broker(self, choice: str) -> None:
         self.calls.append(("switch_broker", choice))
 
+    def keep_broker(self) -> None:
+        self.calls.append(("keep_broker",))
+
     def open_flow(self, target: str) -> None:
         self.calls.append(("open_flow", target))
 

@@ -69,5 +69,4 @@ class FailureMaker:
                 **fields,
             ),
         )
-        # The frames of the decoder hold the batch, and the batch would hold them.
-        return WireFailure(offset, envelope, error.with_traceback(None))
+        return WireFailure(offset, envelope)

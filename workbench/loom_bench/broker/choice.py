@@ -1,38 +1,62 @@
 """From what the user chose (`--broker`) to a broker that is up."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from __future__ import annotations
 
 from loom_bench.broker.contract import Broker, BrokerError
+from loom_bench.broker.docker.broker import DockerBroker
+from loom_bench.broker.docker.options import DockerOptions
 from loom_bench.broker.embedded import EmbeddedBroker, binary_path
 from loom_bench.broker.external import ExternalBroker
 from loom_bench.broker.mock import MockBroker
+from loom_bench.broker.opening import Opening, OpeningCancelledError
+
+OWN_CHOICES = ("auto", "docker", "embedded")
+"""The words that choose a broker which the bench starts itself."""
 
 
-def open_broker(choice: str) -> Broker:
+def open_broker(
+    choice: str, opening: Opening | None = None, *, docker: DockerOptions | None = None
+) -> Broker:
     """Start or reach the chosen broker; stop it when done.
 
     Args:
-        choice: `embedded`, or `HOST:PORT[,HOST:PORT…]` of a broker that runs already.
+        choice: `docker`; `embedded`; `auto` for Docker where that can be had, else embedded; or
+            `HOST:PORT[,HOST:PORT…]` of a broker that runs already.
+        opening: told of every step; what it was begun for may be called off.
+        docker: which Kafka a container runs.
 
     Raises:
+        OpeningCancelledError: it was called off.
         BrokerError: no such choice, it could not be started, or it cannot be reached.
     """
-    start = STARTERS.get(choice)
-    if start is not None:
-        return start()
+    match choice:
+        case "embedded":
+            return _start_embedded()
+        case "docker":
+            return DockerBroker.start(docker, opening)
+        case "auto":
+            return _start_best(docker, opening)
     if ":" not in choice:
         raise BrokerError(
             f"{choice!r} is no kind of broker and no address",
             "--broker",
-            f"Use {', '.join(STARTERS)} or HOST:PORT[,HOST:PORT…].",
+            f"Use {', '.join(OWN_CHOICES)} or HOST:PORT[,HOST:PORT…].",
         )
     return ExternalBroker.connect(choice)
 
 
-def _start_embedded() -> Broker:
+def _start_best(docker: DockerOptions | None, opening: Opening | None) -> Broker:
+    try:
+        best = DockerBroker.start(docker, opening)
+    except OpeningCancelledError:
+        raise
+    except BrokerError as problem:
+        broker = _start_embedded()
+        broker.reason = f"{problem.what[:1].upper()}{problem.what[1:]}. The bench runs its own."
+        return broker
+    best.reason = f"A Docker engine answers: {best.reason}"
+    return best
+
+
+def _start_embedded() -> EmbeddedBroker | MockBroker:
     return EmbeddedBroker.start() if binary_path() is not None else MockBroker.start()
-
-
-STARTERS: Mapping[str, Callable[[], Broker]] = MappingProxyType({"embedded": _start_embedded})
-"""The brokers that the bench starts itself, by the word that chooses them."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-BrokerKind = Literal["embedded", "mock", "external"]
+BrokerKind = Literal["embedded", "mock", "docker", "external"]
 
 
 class BrokerError(Exception):
@@ -51,6 +51,10 @@ class Broker(Protocol):
     @property
     def owned(self) -> bool:
         """True only when the bench started it: only there may anything be created or fed."""
+
+    @property
+    def lasting(self) -> str | None:
+        """What names its data after the session; None when the data ends with the broker."""
 
     @property
     def reason(self) -> str:

@@ -1,11 +1,8 @@
 """The embedded broker: a Tansu process of our own on a free loopback port, data in memory only."""
 
-import contextlib
 import importlib.util
 import os
 import platform
-import random
-import socket
 import time
 import uuid
 from collections.abc import Iterable, Mapping
@@ -16,15 +13,14 @@ from typing import Literal, Self
 from loom_bench.broker import topics, wire
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.guard import GuardedProcess
+from loom_bench.broker.ports import HOST, free_port
 
-_HOST = "127.0.0.1"
-# Below the ports that systems lend to outgoing connections (Linux from 32,768, macOS from 49,152):
-# there a probe can connect to itself and so take the port that it waits for.
-_PORTS = range(20_000, 32_000)
 _PORT_ATTEMPTS = 5
 _PROBE_PAUSE_S = 0.005
 _PROBE_TIMEOUT_S = 0.25
 _PORT_TAKEN_MARK = "AddrInUse"
+
+REASON = "Started by the bench on this machine; needs no Docker and downloads nothing."
 
 LIMITS = (
     "Data is in memory only (about 124 MB per million small records) and ends with the broker.",
@@ -49,12 +45,13 @@ class EmbeddedBroker:
 
     kind: Literal["embedded"] = "embedded"
     owned = True
-    reason = "Started by the bench on this machine; needs no Docker and downloads nothing."
+    lasting = None
     limits = LIMITS
 
     def __init__(self, process: GuardedProcess, port: int) -> None:
         self._process = process
         self._port = port
+        self.reason = REASON
 
     @classmethod
     def start(cls, *, port: int | None = None, ready_timeout_s: float = 10.0) -> "EmbeddedBroker":
@@ -71,7 +68,7 @@ class EmbeddedBroker:
         if port is not None:
             return cls.start_on([port], ready_timeout_s=ready_timeout_s)
         # Another program may take the port before Tansu does.
-        candidates = (_free_port() for _ in range(_PORT_ATTEMPTS))
+        candidates = (free_port() for _ in range(_PORT_ATTEMPTS))
         return cls.start_on(candidates, ready_timeout_s=ready_timeout_s)
 
     @classmethod
@@ -92,7 +89,7 @@ class EmbeddedBroker:
             process = _start_if_port_is_free(binary, port, ready_timeout_s)
             if process is not None:
                 return cls(process, port)
-            tried.append(f"{_HOST}:{port}")
+            tried.append(f"{HOST}:{port}")
         raise BrokerError(
             "another program listens on the port",
             ", ".join(tried),
@@ -102,7 +99,7 @@ class EmbeddedBroker:
     @property
     def bootstrap(self) -> str:
         """`127.0.0.1:PORT`."""
-        return f"{_HOST}:{self._port}"
+        return f"{HOST}:{self._port}"
 
     @property
     def pid(self) -> int:
@@ -145,15 +142,6 @@ class EmbeddedBroker:
         self.stop()
 
 
-def _free_port() -> int:
-    while True:
-        port = random.choice(_PORTS)  # noqa: S311 - no secret
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((_HOST, port))
-            return port
-
-
 def _start_if_port_is_free(
     binary: Path, port: int, ready_timeout_s: float
 ) -> GuardedProcess | None:
@@ -180,7 +168,7 @@ def _start_if_port_is_free(
 
 
 def _command(binary: Path, port: int, cluster_id: str) -> list[str]:
-    url = f"tcp://{_HOST}:{port}"
+    url = f"tcp://{HOST}:{port}"
     return [
         str(binary),
         "broker",
@@ -210,11 +198,11 @@ def _wait_until_ready(
                 return False
             raise BrokerError(
                 f"the embedded broker ended while it started; it said: {tail or 'nothing'}",
-                f"{_HOST}:{port}",
+                f"{HOST}:{port}",
                 "Run again; if it persists, use --broker HOST:PORT with another broker.",
             )
         try:
-            facts = wire.probe(_HOST, port, timeout_s=_PROBE_TIMEOUT_S)
+            facts = wire.probe(HOST, port, timeout_s=_PROBE_TIMEOUT_S)
         except (OSError, wire.NotKafkaError, wire.ClosedByPeerError):
             facts = None
         if facts is not None and facts.cluster_id == cluster_id:
@@ -223,6 +211,6 @@ def _wait_until_ready(
     raise BrokerError(
         f"the embedded broker did not answer within {ready_timeout_s:g} s; "
         f"it said: {process.output_tail() or 'nothing'}",
-        f"{_HOST}:{port}",
+        f"{HOST}:{port}",
         "Run again; if it persists, use --broker HOST:PORT with another broker.",
     )

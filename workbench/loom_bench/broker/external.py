@@ -194,6 +194,7 @@ class ExternalBroker:
 
     kind: Literal["external"] = "external"
     owned = False
+
     limits = ("The bench creates no topics and writes no feed on a broker that it did not start.",)
 
     def __init__(self, addresses: Sequence[Address], facts: wire.ClusterFacts) -> None:
@@ -215,6 +216,11 @@ class ExternalBroker:
     def bootstrap(self) -> str:
         """The addresses as given, separated by commas."""
         return _listed(self._addresses)
+
+    @property
+    def lasting(self) -> str:
+        """The addresses."""
+        return self.bootstrap
 
     @property
     def reason(self) -> str:

@@ -67,7 +67,7 @@ class MockBroker:
 
     kind: Literal["mock"] = "mock"
     owned = True
-    reason = "Stands in for the embedded broker, which has no binary for this platform."
+    lasting = None
     limits = LIMITS
 
     def __init__(self, process: Child, answers: "_Answers", bootstrap: str) -> None:
@@ -75,6 +75,7 @@ class MockBroker:
         self._answers = answers
         self._bootstrap = bootstrap
         self._talking = threading.Lock()
+        self.reason = "Stands in for the embedded broker, which has no binary for this platform."
 
     @classmethod
     def start(cls, *, brokers: int = 1, ready_timeout_s: float = 10.0) -> "MockBroker":

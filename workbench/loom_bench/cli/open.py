@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from loom_bench.cli.broker_options import docker_options
 from loom_bench.cli.run import run_headless, run_options
 
 FEED_RATE_PER_S: Final = 100.0
@@ -27,11 +28,12 @@ def open_command(*, manual_reload: bool, **arguments: Any) -> None:
     if not terminal and not arguments["as_json"]:
         click.echo("No terminal: running as `loom-bench run` does.", err=True)
     if not terminal or limited or arguments["as_json"]:
-        run_headless(**arguments)
+        run_headless(arguments)
         return
     _open(
         arguments["flow"],
         broker=arguments["broker"],
+        docker=docker_options(arguments),
         config_path=arguments["config_path"],
         feed_rate_per_s=arguments["feed_rate_per_s"] or FEED_RATE_PER_S,
         manual_reload=manual_reload,

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import click
 
 from loom_bench.cli.app import EXIT_FAILED, EXIT_INTERRUPTED
+from loom_bench.cli.broker_options import broker_options, docker_options
 from loom_bench.cli.options import config_option, json_option, load_timeout_option
-
-_DRAIN_TIMEOUT_S = 60.0
-"""Twice what the Kafka client gives a record to be delivered."""
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -24,14 +23,7 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
     decorators = [
         click.argument("flow", metavar="FLOW"),
         config_option,
-        click.option(
-            "--broker",
-            metavar="embedded|HOST:PORT",
-            default="embedded",
-            show_default=True,
-            help="A broker of the bench's own, or one that runs already: nothing is created or "
-            "fed there.",
-        ),
+        *broker_options,
         click.option(
             "--until-idle",
             "until_idle_s",
@@ -62,54 +54,34 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command("run")
 @run_options
-@click.option(
-    "--drain-timeout",
-    "drain_timeout_s",
-    metavar="SECONDS",
-    type=click.FloatRange(min=0.1),
-    default=_DRAIN_TIMEOUT_S,
-    show_default=True,
-    help="Longest time that a drain may take; past it the run is ended, its last epoch "
-    "uncommitted.",
-)
 def run_command(**arguments: Any) -> None:
     """Run a flow, and feed it from its bench_feed() on a broker of the bench's own.
 
-    Ctrl-C drains: what was read is written and committed, then the run ends. A second Ctrl-C ends
-    it at once. The last line is the ledger: what became of every record.
+    Ctrl-C finishes and commits what was read, then ends; a second Ctrl-C ends at once. The last
+    line is the ledger: what became of every record.
     """
-    run_headless(**arguments)
+    run_headless(arguments)
 
 
-def run_headless(
-    *,
-    flow: str,
-    config_path: str | None,
-    broker: str,
-    until_idle_s: float | None,
-    max_records: int | None,
-    feed_rate_per_s: float | None,
-    load_timeout_s: float,
-    as_json: bool,
-    drain_timeout_s: float = _DRAIN_TIMEOUT_S,
-) -> None:
-    """Run a flow without a screen and exit."""
+def run_headless(arguments: Mapping[str, Any]) -> None:
+    """Run a flow without a screen, as the options of ``run`` say, and exit."""
     # The Kafka client is imported here, so that --help and wrong options stay quick.
     from loom_bench.broker.choice import open_broker  # noqa: PLC0415
     from loom_bench.cli.run_report import json_report, text_report  # noqa: PLC0415
     from loom_bench.session.run import RunOptions, RunSession  # noqa: PLC0415
 
+    until_idle_s: float | None = arguments["until_idle_s"]
     options = RunOptions(
-        target=flow,
-        config_path=config_path,
-        broker=broker,
+        target=arguments["flow"],
+        config_path=arguments["config_path"],
+        broker=arguments["broker"],
         until_idle_ms=None if until_idle_s is None else max(1, round(until_idle_s * 1000)),
-        max_records=max_records,
-        feed_rate_per_s=feed_rate_per_s,
-        load_time_limit_ms=round(load_timeout_s * 1000),
-        drain_time_limit_ms=round(drain_timeout_s * 1000),
+        max_records=arguments["max_records"],
+        feed_rate_per_s=arguments["feed_rate_per_s"],
+        load_time_limit_ms=round(arguments["load_timeout_s"] * 1000),
     )
-    session = RunSession(options, open_broker, json_report if as_json else text_report)
+    opener = partial(open_broker, docker=docker_options(arguments))
+    session = RunSession(options, opener, json_report if arguments["as_json"] else text_report)
     with _stop_on_signals(session.request_stop):
         outcome = session.run()
     if outcome == "killed":

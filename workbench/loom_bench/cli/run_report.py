@@ -11,6 +11,7 @@ from loom_bench.cli.output import counted, print_json
 from loom_bench.protocol.frames import ErrorGroup
 from loom_bench.safe import safe
 from loom_bench.session.happenings import (
+    BrokerOpening,
     BrokerReady,
     ErrorSummary,
     Failed,
@@ -46,6 +47,9 @@ def text_report(happening: Happening) -> None:
 
 def _lines(happening: Happening) -> Iterator[str]:  # noqa: PLR0912 - one case for each thing told
     match happening:
+        case BrokerOpening():
+            share = "" if happening.share is None else f" {happening.share:.0%}"
+            yield f"{happening.kind}: {safe(happening.text)}{share}"
         case BrokerReady():
             yield from _broker_lines(happening)
         case FlowLoaded():

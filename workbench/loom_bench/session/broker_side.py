@@ -6,9 +6,13 @@ import threading
 from collections.abc import Callable
 
 from loom_bench.broker.contract import Broker, BrokerError
+from loom_bench.broker.opening import Opening, OpeningStep
 from loom_bench.protocol.diagnosis import Diagnosis
-from loom_bench.session.happenings import BrokerReady
+from loom_bench.session.happenings import BrokerOpening, BrokerReady
 from loom_bench.session.mailbox import BrokerOpened, Mailbox
+
+OpenBroker = Callable[[str, Opening], Broker]
+"""Opens the broker that a word or an address chooses; raises BrokerError."""
 
 
 class BrokerSide:
@@ -16,12 +20,13 @@ class BrokerSide:
 
     Args:
         open_broker: Opens it; raises BrokerError.
-        mailbox: Where BrokerOpened goes.
+        mailbox: Where its steps and BrokerOpened go.
     """
 
-    def __init__(self, open_broker: Callable[[], Broker], mailbox: Mailbox) -> None:
+    def __init__(self, open_broker: Callable[[Opening], Broker], mailbox: Mailbox) -> None:
         self._open_broker = open_broker
         self._mailbox = mailbox
+        self._opening = Opening(mailbox.put)
         self._opened: Broker | None = None
         self._thread = threading.Thread(target=self._open, name="open-broker", daemon=True)
 
@@ -30,18 +35,24 @@ class BrokerSide:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop it, also when it was opened too late for anybody to use."""
+        """Stop it, also when it came too late for anybody to use, or is still being opened."""
+        self._opening.cancel()
         self._thread.join()
         if self._opened is not None:
             self._opened.stop()
 
     def _open(self) -> None:
         try:
-            self._opened = self._open_broker()
+            self._opened = self._open_broker(self._opening)
         except BrokerError as error:
             self._mailbox.put(BrokerOpened(error))
         else:
             self._mailbox.put(BrokerOpened(self._opened))
+
+
+def broker_opening(step: OpeningStep) -> BrokerOpening:
+    """Return what is told of a step."""
+    return BrokerOpening(kind=step.kind, text=step.text, share=step.share)
 
 
 def broker_ready(broker: Broker) -> BrokerReady:

@@ -89,6 +89,10 @@ class SessionCommands(Protocol):
         """Drain and go on with another broker."""
         ...
 
+    def keep_broker(self) -> None:
+        """Call off what is being opened; the broker that is used stays."""
+        ...
+
     def open_flow(self, target: str) -> None:
         """Drain and open another flow."""
         ...

@@ -32,6 +32,22 @@ class BrokerReady(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
     limits: tuple[str, ...]
 
 
+class BrokerOpening(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="broker_opening"
+):
+    """A broker is not there yet; told at most once a second.
+
+    Attributes:
+        kind: Which one is being opened.
+        text: What is being done for it.
+        share: How much of that is done, 0 to 1; ``None`` when it cannot be told.
+    """
+
+    kind: str
+    text: str
+    share: float | None = None
+
+
 class FlowLoaded(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="loaded"):
     """The flow was compiled.
 
@@ -221,7 +237,8 @@ class FinalLedger(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", t
 
 
 Happening = (
-    BrokerReady
+    BrokerOpening
+    | BrokerReady
     | FlowLoaded
     | RunStarted
     | FeedStarted

@@ -7,6 +7,7 @@ from queue import Empty, SimpleQueue
 from typing import Literal, NamedTuple
 
 from loom_bench.broker.contract import Broker, BrokerError
+from loom_bench.broker.opening import OpeningStep
 from loom_bench.session.host_process import HostNews, OutputLine
 
 MAX_WAITING_LINES = 10_000
@@ -46,7 +47,7 @@ class StopRequest(NamedTuple):
     how: Literal["drain", "kill"] | None = None
 
 
-Mail = FromHost | BrokerOpened | StopRequest
+Mail = FromHost | BrokerOpened | OpeningStep | StopRequest
 """Everything that arrives."""
 
 
@@ -60,7 +61,7 @@ class Mailbox:
         self._queue: SimpleQueue[Mail] = SimpleQueue()
         self._lines_left_out = 0
 
-    def put(self, mail: BrokerOpened | StopRequest) -> None:
+    def put(self, mail: BrokerOpened | OpeningStep | StopRequest) -> None:
         """Add something."""
         self._queue.put(mail)
 

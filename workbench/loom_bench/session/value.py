@@ -33,14 +33,17 @@ class BrokerView(msgspec.Struct, frozen=True, kw_only=True):
     """The broker.
 
     Attributes:
-        kind: ``embedded``, ``docker`` or ``external``; empty while none was chosen.
+        kind: ``embedded``, ``mock``, ``docker`` or ``external``; while none is there the one that
+            is being opened, or what was chosen.
         bootstrap: Its address.
         reason: Why this one.
         state: ``starting``, ``ready``, ``failed`` or ``dead``.
         owned: Whether the bench started it.
         limits: What it cannot do that a real cluster can.
         memory_bytes: Its size, where it can be known.
-        progress: Share of the start that is done, 0 to 1; ``None`` when it cannot be told.
+        opening: What is being done for a broker that is not there yet: this one while it starts,
+            else the one that is to follow it; empty for nothing.
+        progress: Share of that which is done, 0 to 1; ``None`` when it cannot be told.
         problem: Why it failed or died.
     """
 
@@ -51,6 +54,7 @@ class BrokerView(msgspec.Struct, frozen=True, kw_only=True):
     owned: bool = False
     limits: tuple[str, ...] = ()
     memory_bytes: int | None = None
+    opening: str = ""
     progress: float | None = None
     problem: Diagnosis | None = None
 

@@ -26,6 +26,7 @@ _BROKERS = (
     Choice("docker", "docker", "Kafka in a container of our own"),
 )
 _OWN_BROKERS = frozenset(choice.answer for choice in _BROKERS)
+_KEEP = Choice("keep", "keep this one", "calls off what is being opened")
 
 ENDED = (Phase.STOPPED, Phase.FAILED, Phase.OPENING, Phase.LOADING)
 """Phases in which nothing has to be drained."""
@@ -47,10 +48,14 @@ def decide(app: WorkbenchApp) -> None:
 def switch_broker(app: WorkbenchApp) -> None:
     """Ask for another broker; one that is not ours needs its address typed once more."""
     broker = app.session.value().broker
-    told = (plain(f"Now: {broker.kind or 'none'} {broker.bootstrap}"), ())
+    told = (plain(f"Now: {broker.kind or 'none'} {broker.bootstrap}"), plain(broker.opening))
+    opening = broker.opening and broker.state == "ready"
+    brokers = (_KEEP, *_BROKERS) if opening else _BROKERS
 
     def answered(choice: str | None) -> None:
-        if choice in _OWN_BROKERS:
+        if choice == _KEEP.answer:
+            app.session.keep_broker()
+        elif choice in _OWN_BROKERS:
             app.session.switch_broker(choice)
         elif choice is not None:
             confirm(choice)
@@ -68,7 +73,7 @@ def switch_broker(app: WorkbenchApp) -> None:
 
         app.push_screen(TypedConfirmation("a broker of yours", warning, address), confirmed)
 
-    app.push_screen(ChoiceDialog("switch broker", told, _BROKERS, "or HOST:PORT"), answered)
+    app.push_screen(ChoiceDialog("switch broker", told, brokers, "or HOST:PORT"), answered)
 
 
 def open_flow(app: WorkbenchApp) -> None:

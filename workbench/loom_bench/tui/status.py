@@ -80,6 +80,11 @@ def _broker(broker: BrokerView) -> Line:
         line.append((f" x {broker.state}", Ink.BAD))
     elif broker.state != "ready":
         line.append((f" {broker.state}{_progress(broker.progress)}", Ink.WARN))
+    elif broker.opening:
+        line.append((f" going over{_progress(broker.progress)}", Ink.WARN))
+    if broker.opening:
+        line.append((f"  {broker.opening}", Ink.DIM))
+        return line
     if broker.memory_bytes is not None:
         line.append((f" {bytes_text(broker.memory_bytes)}", Ink.DIM))
     if broker.reason:

@@ -7,15 +7,14 @@ from collections.abc import Callable
 from functools import partial
 
 from loom_bench.broker.contract import Broker, BrokerError
+from loom_bench.broker.opening import Opening, OpeningCancelledError, OpeningStep
 from loom_bench.protocol.diagnosis import Diagnosis
-from loom_bench.session.broker_side import broker_death, broker_failure
+from loom_bench.session.broker_side import OpenBroker, broker_death, broker_failure
 from loom_bench.session.live.board import Board
 from loom_bench.session.live.hosts import Post
 from loom_bench.session.topics import topics_of
 from loom_bench.session.value import BrokerView
 from loom_runtime.compiler.document_parts import PlanDocument
-
-OpenBroker = Callable[[str], Broker]
 
 
 class BrokerLife:
@@ -38,6 +37,7 @@ class BrokerLife:
         self._open_broker = open_broker
         self._post = post
         self._board = board
+        self._opening: Opening | None = None
         self._created: dict[str, int] = {}
         self._threads: list[threading.Thread] = []
         self._unclaimed: list[Broker] = []
@@ -49,10 +49,25 @@ class BrokerLife:
         return self._board.broker.state
 
     def open(self, choice: str, then: Callable[[Broker | Diagnosis], None]) -> None:
-        """Open a broker in the background; *then* is called on the session's thread."""
+        """Open a broker in the background; *then* is called on the session's thread.
+
+        One that is still being opened is given up.
+        """
+        self.call_off()
         if self.current is None:
-            self._board.broker = BrokerView(kind="", reason=f"--broker {choice}", state="starting")
-        self._in_background("open-broker", partial(self._open, choice, then))
+            self._board.broker = BrokerView(kind=choice, state="starting")
+        opening = Opening(lambda step: self._post(partial(self._show, opening, step)))
+        self._opening = opening
+        self._in_background("open-broker", partial(self._open, choice, opening, then))
+
+    def call_off(self) -> None:
+        """Give up what is being opened; the broker that is used stays."""
+        if self._opening is not None:
+            self._opening.cancel()
+            self._opening = None
+            self._board.change_broker(opening="", progress=None)
+            if self.current is None:
+                self._board.change_broker(state="failed")
 
     def adopt(self, broker: Broker, choice: str) -> None:
         """Use *broker* from now on; the one before is stopped."""
@@ -109,6 +124,7 @@ class BrokerLife:
 
     def close(self) -> None:
         """Stop every broker that was opened; returns when they have ended."""
+        self.call_off()
         self.leave()
         for thread in self._threads:
             thread.join()
@@ -117,15 +133,41 @@ class BrokerLife:
                 broker.stop()
             self._unclaimed = []
 
-    def _open(self, choice: str, then: Callable[[Broker | Diagnosis], None]) -> None:
+    def _open(
+        self, choice: str, opening: Opening, then: Callable[[Broker | Diagnosis], None]
+    ) -> None:
         try:
-            broker = self._open_broker(choice)
+            broker = self._open_broker(choice, opening)
+        except OpeningCancelledError:
+            return
         except BrokerError as error:
-            self._post(partial(then, broker_failure(error)))
+            self._post(partial(self._opened, opening, broker_failure(error), then))
         else:
             with self._claiming:
                 self._unclaimed.append(broker)
-            self._post(partial(then, broker))
+            self._post(partial(self._opened, opening, broker, then))
+
+    def _opened(
+        self,
+        opening: Opening,
+        result: Broker | Diagnosis,
+        then: Callable[[Broker | Diagnosis], None],
+    ) -> None:
+        if opening is self._opening:
+            self._opening = None
+            self._board.change_broker(opening="", progress=None)
+            then(result)
+        elif not isinstance(result, Diagnosis):  # called off when it was there already
+            with self._claiming:
+                self._unclaimed.remove(result)
+            self._in_background("stop-broker", result.stop)
+
+    def _show(self, opening: Opening, step: OpeningStep) -> None:
+        if opening is not self._opening:
+            return
+        self._board.change_broker(opening=step.text, progress=step.share)
+        if self.current is None:
+            self._board.change_broker(kind=step.kind)
 
     def _make_topics(
         self, broker: Broker, missing: dict[str, int], then: Callable[[Diagnosis | None], None]

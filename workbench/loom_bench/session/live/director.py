@@ -29,6 +29,7 @@ class Director:
     Attributes:
         board: What is shown.
         run: What runs.
+        broker: The broker.
         snapshots: What is done with recovery stores.
         tracing: What is asked about single records.
 
@@ -40,10 +41,10 @@ class Director:
     def __init__(self, options: LiveOptions, post: Post) -> None:
         self.board = board = Board(options.target, manual_reload=options.manual_reload)
         self._hosts = hosts = Hosts(post, board.logs)
-        self._broker = BrokerLife(options.broker, options.open_broker, post, board)
+        self.broker = BrokerLife(options.broker, options.open_broker, post, board)
         self._feed = FeedLife(options.feed_rate_per_s, hosts, board)
         self.run = RunSide(hosts, board, self._run_started, self._run_settled, self._run_ended)
-        self._next = Succession(options, hosts, post, board, self._broker, self.run)
+        self._next = Succession(options, hosts, post, board, self.broker, self.run)
         self.snapshots = SnapshotDesk()
         self.tracing = TraceDesk(post, self.run.stops, Traces())
 
@@ -60,7 +61,7 @@ class Director:
 
     def start(self) -> None:
         """Run the code on disk, drained and started again when it runs already."""
-        if self._broker.current is None and self._broker.state != "starting":
+        if self.broker.current is None and self.broker.state != "starting":
             self._open_broker()
         self._next.load()
 
@@ -69,7 +70,7 @@ class Director:
         self.run.resume()
         if self.run.host is not None:
             return
-        if self._broker.current is None:
+        if self.broker.current is None:
             self.start()
         else:
             self._next.run_newest()
@@ -99,16 +100,16 @@ class Director:
     def set_feed_rate(self, rate_per_s: float | None) -> None:
         """Change the feed's rate; a feed that is over begins again."""
         self._feed.set_rate(rate_per_s)
-        if rate_per_s != 0 and self._next.ran is not None and self._broker.current is not None:
-            self._feed.begin_again(self.board.target, self._next.ran, self._broker.current)
+        if rate_per_s != 0 and self._next.ran is not None and self.broker.current is not None:
+            self._feed.begin_again(self.board.target, self._next.ran, self.broker.current)
 
     def feed_record(self, key: str | None, value: str) -> None:
         """Write one record by hand."""
-        self._feed.write(self.board.target, self._next.ran, self._broker.current, key, value)
+        self._feed.write(self.board.target, self._next.ran, self.broker.current, key, value)
 
     def switch_broker(self, choice: str) -> None:
         """Open another broker; when it is there, drain and go on with it."""
-        self._broker.open(choice, partial(self._switched, choice))
+        self.broker.open(choice, partial(self._switched, choice))
 
     def open_flow(self, target: str) -> None:
         """Drain, and open another flow on the same broker."""
@@ -123,7 +124,7 @@ class Director:
         self.board.gauges.tick()
         self.run.tick()
         self._next.tick()
-        problem = self._broker.check()
+        problem = self.broker.check()
         if problem is not None:
             self.run.drop()
             self._next.drop()
@@ -135,12 +136,12 @@ class Director:
         self._next.stop_watching()
         self._hosts.close()
         self._next.close()
-        self._broker.close()
+        self.broker.close()
 
     def _run_started(self, host: LiveHost) -> None:
         self._next.started(host)
-        if host.loaded is not None and self._broker.current is not None:
-            self._feed.ensure(self.board.target, host.loaded, self._broker.current)
+        if host.loaded is not None and self.broker.current is not None:
+            self._feed.ensure(self.board.target, host.loaded, self.broker.current)
         if not self._next.wanted:  # the user changed their mind while it was handed over
             self.run.end(Drain())
 
@@ -158,18 +159,18 @@ class Director:
             self.board.notice(f"{end.outcome}, everything is committed")
 
     def _open_broker(self) -> None:
-        self._broker.open(self._broker.choice, partial(self._opened, self._broker.choice))
+        self.broker.open(self.broker.choice, partial(self._opened, self.broker.choice))
 
     def _opened(self, choice: str, result: Broker | Diagnosis) -> None:
         if isinstance(result, Diagnosis):
-            self._broker.failed(result)
+            self.broker.failed(result)
             self.board.fail(result)
         else:
             self._adopt(result, choice)
             self._next.proceed()
 
     def _switched(self, choice: str, result: Broker | Diagnosis) -> None:
-        if isinstance(result, Diagnosis) and self._broker.current is not None:
+        if isinstance(result, Diagnosis) and self.broker.current is not None:
             self.board.notice(f"the broker stays: {result.message}. {result.hint}", "error")
         elif isinstance(result, Diagnosis):
             self._opened(choice, result)
@@ -186,7 +187,7 @@ class Director:
             self.board.phase = Phase.STOPPED
 
     def _adopt(self, broker: Broker, choice: str) -> None:
-        self._broker.adopt(broker, choice)
+        self.broker.adopt(broker, choice)
         self._next.forget_state()
 
     def _open_flow(self, target: str, _end: RunEnd) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Load, Loaded, LoadFailed
 from loom_bench.protocol.steering import WarmUp
+from loom_bench.session.asking import GRACE_S
+from loom_bench.session.endings import hung
 from loom_bench.session.host_process import HostEnded, HostNews
 from loom_bench.session.live.hosts import Hosts, LiveHost
-from loom_bench.session.load_deadline import LoadDeadline
 
 _MAX_DEATHS = 3
 
@@ -35,7 +37,8 @@ class LoadSide:
         self._deaths = 0
         self._candidate: LiveHost | None = None
         self._target = ""
-        self._deadline: LoadDeadline | None = None
+        self._time_limit_ms = 0
+        self._deadline_s: float | None = None
 
     @property
     def candidate(self) -> LiveHost | None:
@@ -68,7 +71,8 @@ class LoadSide:
         host.revision, host.loaded_for = revision, command.bootstrap
         host.on_news = self._take
         self._candidate, self._target = host, command.target
-        self._deadline = LoadDeadline(command.target, command.time_limit_ms, host.stack_dump)
+        self._time_limit_ms = command.time_limit_ms
+        self._deadline_s = time.monotonic() + command.time_limit_ms / 1000 + GRACE_S
         host.send(command)
 
     def take_over(self) -> LiveHost | None:
@@ -81,19 +85,21 @@ class LoadSide:
         if self._candidate is not None:
             self._hosts.retire(self._candidate)
             self._candidate = None
-        self._deadline = None
+        self._deadline_s = None
 
     def tick(self) -> None:
-        """Give up on a module that hangs; a few times a second."""
-        diagnosis = None if self._deadline is None else self._deadline.passed()
-        if diagnosis is not None and self._candidate is not None:
-            self._refuse(self._candidate, (diagnosis,))
+        """Give up on a module that hangs; once a second at least."""
+        if self._deadline_s is None or time.monotonic() < self._deadline_s:
+            return
+        host = self._candidate
+        if host is not None:
+            self._refuse(host, (hung(self._target, self._time_limit_ms, host.stack_dump()),))
 
     def _take(self, host: LiveHost, news: HostNews) -> None:
         if host is not self._candidate:
             return
         if isinstance(news, Loaded):
-            self._deadline = None
+            self._deadline_s = None
             host.loaded = news
             self._on_loaded(host, news)
         elif isinstance(news, LoadFailed):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from loom_bench.broker.contract import Broker
 from loom_bench.protocol.frames import LOAD_TIME_LIMIT_MS
+from loom_bench.session.broker_side import OpenBroker
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class LiveOptions:
     """
 
     target: str
-    open_broker: Callable[[str], Broker]
+    open_broker: OpenBroker
     broker: str = "embedded"
     config_path: str | None = None
     feed_rate_per_s: float | None = None

@@ -10,8 +10,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Final, Self
 
-from loom_bench.broker.choice import STARTERS, open_broker
-from loom_bench.broker.contract import Broker
+from loom_bench.broker.choice import open_broker
+from loom_bench.broker.docker.options import DockerOptions
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import LOAD_TIME_LIMIT_MS, Drain, Finish
 from loom_bench.session.live.director import Director
@@ -55,6 +55,7 @@ class LiveSession:
         target: str,
         *,
         broker: str = "embedded",
+        docker: DockerOptions | None = None,
         config_path: str | None = None,
         feed_rate_per_s: float | None = None,
         manual_reload: bool = False,
@@ -64,7 +65,9 @@ class LiveSession:
 
         Args:
             target: Path of the module, with ``:ATTRIBUTE`` when it has several flows.
-            broker: ``embedded``, the address of a broker, or ``auto`` for what serves best here.
+            broker: ``embedded``, ``docker``, the address of a broker, or ``auto`` for what serves
+                best here.
+            docker: Which Kafka a container runs.
             config_path: Configuration file; ``None`` looks for one beside the module.
             feed_rate_per_s: Records per second of the feed; ``None`` for as fast as it goes, 0 for
                 none.
@@ -74,7 +77,7 @@ class LiveSession:
         session = cls(
             LiveOptions(
                 target=target,
-                open_broker=_open_broker,
+                open_broker=partial(open_broker, docker=docker),
                 broker=broker,
                 config_path=config_path,
                 feed_rate_per_s=feed_rate_per_s,
@@ -152,6 +155,10 @@ class LiveSession:
         """Drain and go on with another broker."""
         self._inbox.put(partial(self._director.switch_broker, choice))
 
+    def keep_broker(self) -> None:
+        """Call off what is being opened; the broker that is used stays."""
+        self._inbox.put(self._director.broker.call_off)
+
     def open_flow(self, target: str) -> None:
         """Drain and open another flow."""
         self._inbox.put(partial(self._director.open_flow, target))
@@ -204,12 +211,6 @@ class LiveSession:
             board.run_diagnoses = (_our_fault(error),)
             board.phase = Phase.FAILED
             board.notice("the bench itself failed; restart the flow or the bench", "error")
-
-
-def _open_broker(choice: str) -> Broker:
-    if choice == "auto" and choice not in STARTERS:
-        choice = "embedded"
-    return open_broker(choice)
 
 
 def _our_fault(error: Exception) -> Diagnosis:

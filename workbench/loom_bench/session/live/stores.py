@@ -37,7 +37,7 @@ class Stores:
     def folder(self, target: str, broker: Broker, loaded: Loaded) -> Path | None:
         """Return the folder of a flow's store on *broker*; ``None`` when it keeps no state."""
         name = _name(target, broker)
-        if broker.owned:
+        if broker.lasting is None:
             folder = self._temporary() / name
         elif loaded.store is not None:
             return Path(loaded.store)
@@ -120,6 +120,6 @@ def _reads(stored: StoreIdentity, current: StoreIdentity, before: str, after: st
 def _name(target: str, broker: Broker) -> str:
     attribute = target.rpartition(".py:")[2] if ".py:" in target else ""
     path = module_path(target)
-    place = "\0".join((str(path), attribute, broker.bootstrap))
+    place = "\0".join((str(path), attribute, broker.lasting or broker.bootstrap))
     digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()
     return f"{path.stem}-{digest[:_NAME_CHARACTERS]}"

@@ -1,0 +1,1 @@
+"""Kafka in a container of the bench's own, run by a process of its own that owns the container."""
