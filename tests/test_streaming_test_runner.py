@@ -144,7 +144,9 @@ def test_given_kinds_mix_and_keep_their_order() -> None:
     assert len(runner.errors[ErrorKind.WIRE]) == 1
 
 
-@pytest.mark.parametrize("wrong", [Order("a"), "text", (b"k",), (b"k", b"v", None, None), None, 7])
+@pytest.mark.parametrize(
+    "wrong", [Order("a"), "text", (b"k",), (b"k", b"v", None, 1, None), None, 7]
+)
 def test_what_is_no_message_and_no_record_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError, match="with_messages takes Message, bytes, "):
         kit().with_messages([wrong])

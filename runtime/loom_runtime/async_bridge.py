@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractAsyncContextManager, contextmanager
 from importlib.util import find_spec
+from time import monotonic
 from typing import Any, TypeVar
 
 import anyio
@@ -17,6 +19,10 @@ T = TypeVar("T")
 
 _CANCEL_GRACE_S = 0.1
 """How long cancelled coroutines may take to end before their thread is abandoned."""
+
+_LONGEST_WAIT_S = 0.5
+"""How long a thread waits before Python looks for signals: an interrupt that arrives while the
+main thread is about to wait is noted, and does not end the wait."""
 
 
 def build_backend_options(backend: str, use_uvloop: bool) -> dict[str, Any]:
@@ -113,7 +119,7 @@ class AsyncBridge:
         call = Call(coro)
         try:
             self._accept(call)
-            wait([call.future], timeout)
+            _wait([call.future], timeout)
         finally:
             ended = call.future.done()
             if not ended:
@@ -154,7 +160,7 @@ class AsyncBridge:
         try:
             self._accept(call)
             awaited: list[Future[Any]] = [call.future, stay.entered]
-            wait(awaited, return_when=FIRST_COMPLETED)
+            _wait(awaited, None)
         except BaseException:
             self._cancel(call)
             raise
@@ -243,6 +249,7 @@ class AsyncBridge:
 
     def _leave(self, stay: Stay[Any], call: Call[None]) -> None:
         self._loop.call_soon(stay.leave)
+        _wait([call.future], None)
         call.future.result()
 
     def _refuse_own_thread(self) -> None:
@@ -270,3 +277,13 @@ class AsyncBridge:
             loop = EventLoop(scheduler(self._backend), tasks)
             started.set_result(loop)
             await loop.serve()
+
+
+def _wait(futures: Sequence[Future[Any]], timeout: float | None) -> None:
+    """Wait for the first of *futures*, at most *timeout* seconds."""
+    deadline_s = math.inf if timeout is None else monotonic() + timeout
+    while True:
+        left_s = max(0.0, deadline_s - monotonic())
+        done, _ = wait(futures, min(left_s, _LONGEST_WAIT_S), return_when=FIRST_COMPLETED)
+        if done or left_s <= _LONGEST_WAIT_S:
+            return

@@ -13,6 +13,7 @@ from loom_runtime.engine_control import RunControl
 from loom_runtime.errors import ErrorEnvelope, ErrorKind
 from loom_runtime.execution.layout import Layout, lay_out
 from loom_runtime.execution.terminal import EnvelopeWriterEncoder
+from loom_runtime.execution.topic_encoders import topic_encoder
 from loom_runtime.flow.process import StreamFlow
 from loom_runtime.ledger import LedgerReport
 from loom_runtime.memory import (
@@ -28,9 +29,13 @@ from loom_runtime.observability.poll_cycle import poll_cycle
 
 RawHeaders = Mapping[str, bytes | None] | Sequence[tuple[str, bytes | None]]
 RawInput = (
-    bytes | tuple[bytes | None, bytes | None] | tuple[bytes | None, bytes | None, RawHeaders | None]
+    bytes
+    | tuple[bytes | None, bytes | None]
+    | tuple[bytes | None, bytes | None, RawHeaders | None]
+    | tuple[bytes | None, bytes | None, RawHeaders | None, int]
 )
-"""A record that is decoded as from a topic: its value; key and value; key, value and headers."""
+"""A record that is decoded as from a topic: its value; key and value; key, value and headers; and
+these with its time, milliseconds since the Unix epoch."""
 
 
 class StreamingTestRunner:
@@ -152,12 +157,14 @@ class StreamingTestRunner:
                 self._records.append(given)
             elif isinstance(given, bytes):
                 self._records.append((0, None, given, None, 0))
-            elif isinstance(given, tuple) and len(given) in (2, 3):
-                headers = _header_list(given[2]) if len(given) == 3 else None
-                self._records.append((0, given[0], given[1], headers, 0))
+            elif isinstance(given, tuple) and len(given) in (2, 3, 4):
+                headers = _header_list(given[2]) if len(given) > 2 else None
+                at_ms = given[3] if len(given) > 3 else 0
+                self._records.append((0, given[0], given[1], headers, at_ms))
             else:
                 raise TypeError(
-                    "with_messages takes Message, bytes, (key, value) or (key, value, headers), "
+                    "with_messages takes Message, bytes, (key, value), (key, value, headers) or "
+                    "(key, value, headers, timestamp_ms), "
                     f"not {given!r}; payloads go to with_payloads"
                 )
         return self
@@ -190,7 +197,7 @@ class StreamingTestRunner:
             RunError: When a record fails with a kind that is neither captured nor routed.
         """
         from loom_runtime.engine.observation import Observation  # noqa: PLC0415 - Bytewax
-        from loom_runtime.engine.prepared import assemble, topic_encoder  # noqa: PLC0415
+        from loom_runtime.engine.prepared import assemble  # noqa: PLC0415
 
         self._was_read = True
         layout = lay_out(self._plan, self._captured)

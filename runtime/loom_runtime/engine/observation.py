@@ -59,7 +59,11 @@ class Observation:
         return self.failed if self._observability.active else None
 
     def failed(
-        self, envelope: ErrorEnvelope[Any], message: Message[Any] | None, node: CompiledNode | None
+        self,
+        envelope: ErrorEnvelope[Any],
+        message: Message[Any] | None,
+        node: CompiledNode | None,
+        error: BaseException,  # noqa: ARG002 - the envelope tells it
     ) -> None:
         """Tell that a record failed."""
         meta = message.meta if message is not None else envelope.transport

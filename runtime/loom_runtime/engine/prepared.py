@@ -7,23 +7,23 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 
 import structlog
 from bytewax.dataflow import Dataflow
 
-from loom_runtime.async_bridge import AsyncBridge, build_backend_options
 from loom_runtime.compiler.plan import CompiledPlan, NodeKind
 from loom_runtime.config.runtime import BytewaxRuntimeConfig
 from loom_runtime.engine.context import EngineContext
 from loom_runtime.engine.dataflow import build_dataflow
 from loom_runtime.engine.execute import execute, initialise_store
 from loom_runtime.engine.observation import Observation
-from loom_runtime.engine.registered import PassEnvelope, RoutingWriter
+from loom_runtime.engine.registered import RoutingWriter
 from loom_runtime.engine_control import RunControl
 from loom_runtime.errors import ErrorKind
 from loom_runtime.execution.layout import Layout, lay_out
+from loom_runtime.execution.process_bridge import BridgeOfProcess
 from loom_runtime.execution.terminal import EnvelopeWriterEncoder, RecordEncoder
+from loom_runtime.execution.topic_encoders import envelope_encoder, topic_encoder
 from loom_runtime.execution.worker import Surroundings
 from loom_runtime.kafka.transport import KafkaTransport
 from loom_runtime.ledger import LedgerReport
@@ -32,8 +32,6 @@ from loom_runtime.recovery.identity import identity_of
 from loom_runtime.recovery.store import backup_interval, prepare_store
 from loom_runtime.sinks import ErrorSink
 from loom_runtime.transport import OutputWriter, PartitionReader, Transport
-from loom_runtime.wire.encoding import build_encoder
-from loom_runtime.wire.envelopes import EnvelopeEncoder
 
 _log = structlog.get_logger(__name__)
 
@@ -102,32 +100,6 @@ class PreparedRun:
         with self.resources:
             self.context.close()
             self.bridge.shutdown()
-
-
-class BridgeOfProcess:
-    """The process's event loop, made when the first ``WithAsync`` asks for it."""
-
-    def __init__(self, runtime: BytewaxRuntimeConfig) -> None:
-        self._runtime = runtime
-        self._lock = Lock()
-        self._bridge: AsyncBridge | None = None
-
-    def __call__(self) -> AsyncBridge:
-        """Return the bridge."""
-        with self._lock:
-            if self._bridge is None:
-                runtime = self._runtime
-                self._bridge = AsyncBridge(
-                    runtime.async_backend,
-                    build_backend_options(runtime.async_backend, runtime.use_uvloop),
-                    runtime.force_shutdown_timeout_ms,
-                )
-            return self._bridge
-
-    def shutdown(self) -> None:
-        """Stop the event loop."""
-        if self._bridge is not None:
-            self._bridge.shutdown()
 
 
 @dataclass
@@ -245,25 +217,3 @@ def assemble(
     prepared = PreparedRun(context=context, runtime=runtime, bridge=bridge)
     prepared.resources.callback(observation.attach(context))
     return prepared
-
-
-def topic_encoder(layout: Layout, port: int) -> RecordEncoder:
-    """Return the encoder of a topic's records."""
-    sink = layout.ports[port].sink
-    if sink is None:
-        raise LookupError(f"port {port} has no topic")
-    says_type = sink.settings.message_type_header
-    if says_type is None:
-        says_type = not isinstance(sink.payload_type, type) or bool(
-            getattr(sink.payload_type, "__loom_message_type__", "")
-        )
-    return build_encoder(sink.settings.format, sink.payload_type, message_type_header=says_type)
-
-
-def envelope_encoder(layout: Layout, kind: ErrorKind) -> tuple[int, EnvelopeWriterEncoder] | None:
-    """Return the port of a kind's envelopes and their encoder; ``None`` without a port."""
-    port = layout.error_ports.get(kind)
-    if port is None:
-        return None
-    sink = layout.ports[port].sink
-    return port, PassEnvelope() if sink is None else EnvelopeEncoder(sink.settings.format)

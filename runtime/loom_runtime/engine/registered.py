@@ -6,20 +6,11 @@ from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 
-from loom_runtime.errors import ErrorEnvelope
 from loom_runtime.execution.layout import Port
 from loom_runtime.failures import DeliveryError
 from loom_runtime.sinks import ErrorSink
 from loom_runtime.transport import OutputWriter, Undelivered
 from loom_runtime.wire.error_text import problem_text
-
-
-class PassEnvelope:
-    """Hands envelopes to a sink as they are."""
-
-    def encode(self, envelope: ErrorEnvelope[Any]) -> ErrorEnvelope[Any]:
-        """Return the envelope."""
-        return envelope
 
 
 class RoutingWriter:

@@ -18,7 +18,11 @@ from loom_runtime.wire.headers import attempt_number
 CAUGHT = (Exception, SystemExit)
 """What a node's boundary turns into an envelope; a step that calls ``sys.exit`` ends one record."""
 
-FailureListener = Callable[[ErrorEnvelope[Any], Message[Any] | None, CompiledNode | None], None]
+FailureListener = Callable[
+    [ErrorEnvelope[Any], Message[Any] | None, CompiledNode | None, BaseException], None
+]
+"""Called with the envelope, the message (of a record that never decoded, ``None``), the node (at
+the source, ``None``), and the exception."""
 
 
 class ErrorBoundary:
@@ -74,7 +78,7 @@ class ErrorBoundary:
             attempt=_attempt(message),
         )
         if self._listener is not None:
-            self._listener(envelope, message, self._node)
+            self._listener(envelope, message, self._node, error)
         return envelope
 
     def fail(

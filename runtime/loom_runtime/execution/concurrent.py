@@ -78,8 +78,9 @@ class AsyncStep(AsyncNode):
 
     async def step(self, message: Message[Any], arrivals: list[Arrival]) -> list[Message[Any]]:
         """Call the step."""
-        sampler = self.statistics.sampler
+        sampler, watcher = self.statistics.sampler, self.statistics.watcher
         taking = None if sampler is None else sampler.taken((0,), (message,))
+        ended = None if watcher is None else watcher.began(message)
         started = perf_counter()
         values: list[Message[Any]] = []
         try:
@@ -104,6 +105,8 @@ class AsyncStep(AsyncNode):
         self.statistics.ran(1, len(values), perf_counter() - started)
         if taking is not None:
             taking.give((0,) * len(values), values)
+        if ended is not None:
+            ended(values)
         return values
 
     async def _values(self, message: Message[Any]) -> list[Message[Any]]:
@@ -138,6 +141,8 @@ class AsyncRoute(AsyncNode):
 
     async def step(self, message: Message[Any], arrivals: list[Arrival]) -> list[Message[Any]]:
         """Walk the record's branch."""
+        watcher = self.statistics.watcher
+        ended = None if watcher is None else watcher.began(message)
         started = perf_counter()
         try:
             index = self._choose(message)
@@ -147,6 +152,8 @@ class AsyncRoute(AsyncNode):
         branch = () if index == UNCLAIMED else self._branches[index]
         results = await walk(branch, message, arrivals)
         self.statistics.ran(1, len(results), perf_counter() - started)
+        if ended is not None:
+            ended(results)
         return results
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+from time import perf_counter
 from typing import Any, get_origin
 
 from loom_runtime.compiler.plan import CompiledNode
@@ -15,6 +18,9 @@ from loom_runtime.message import Message
 from loom_runtime.wire.dispatch import type_name
 from loom_runtime.wire.error_text import reason_text, shown_value
 from loom_runtime.wire.state import StateDecodeError, decode_state, encode_state
+
+Keyed = tuple[str, int, Message[Any]]
+"""A record on its way to a keyed step: partition, offset, message."""
 
 
 class KeyedForwardStage(Stage):
@@ -126,6 +132,30 @@ class KeyState:
         if not outputs:
             step.statistics.filtered += 1
         return Stepped(partition, offset, outputs)
+
+    def take_all(self, records: Sequence[Keyed]) -> list[Stepped]:
+        """Run, time and count the step for records of the key, in order; raises as :meth:`take`."""
+        step = self._step
+        sampler, watcher = step.statistics.sampler, step.statistics.watcher
+        taking = None
+        if sampler is not None:
+            taking = sampler.taken([each[1] for each in records], [each[2] for each in records])
+        started = perf_counter()
+        take = self.take if watcher is None else partial(watcher.step, self)
+        results = [take(partition, offset, message) for partition, offset, message in records]
+        outputs = sum(len(result.outputs) for result in results)
+        step.statistics.ran(len(records), outputs, perf_counter() - started)
+        if taking is not None:
+            taking.give(
+                [result.offset for result in results for _ in result.outputs],
+                [message for result in results for message in result.outputs],
+            )
+        return results
+
+    @property
+    def step(self) -> KeyedStep:
+        """The step that it belongs to."""
+        return self._step
 
     def save(self) -> bytes:
         """Return the state as a self-describing MessagePack blob.

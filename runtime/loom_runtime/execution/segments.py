@@ -129,9 +129,11 @@ class SourceSegment(Segment):
             consumed = len(offsets)
             self._read = offsets
         else:
-            offsets, messages, failures = self._decoder.decode(
-                item.topic, item.partition, item.records
-            )
+            decoded = self._decoder.decode(item.topic, item.partition, item.records)
+            watcher = self._statistics.watcher
+            if watcher is not None:
+                decoded = watcher.read(item.records, decoded, out)
+            offsets, messages, failures = decoded
             consumed = len(item.records)
             if self._tracked:
                 self._read = [record[0] for record in item.records]
@@ -140,7 +142,7 @@ class SourceSegment(Segment):
                 out.failures.append((failure.offset, failure.envelope))
                 self._statistics.errors[failure.envelope.kind.value] += 1
                 if listener is not None:
-                    listener(failure.envelope, None, None)
+                    listener(failure.envelope, None, None, failure.error)
         self._statistics.ran(consumed, len(offsets), perf_counter() - started)
         sampler = self._statistics.sampler
         if sampler is not None and isinstance(item, SourceBatch):

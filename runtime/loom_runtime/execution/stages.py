@@ -38,6 +38,13 @@ class Stage(ABC):
         """Run the node over a batch and return what goes on."""
 
     def run(self, offsets: Offsets, messages: Messages, out: Outcome) -> Pair:
+        """Run the node over a batch that is not empty."""
+        watcher = self.statistics.watcher
+        if watcher is not None:
+            return watcher.run(self, offsets, messages, out)
+        return self.measured(offsets, messages, out)
+
+    def measured(self, offsets: Offsets, messages: Messages, out: Outcome) -> Pair:
         """Run, time and count the node over a batch that is not empty."""
         sampler = self.statistics.sampler
         taking = None if sampler is None else sampler.taken(offsets, messages)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from loom_runtime.execution.sampling import Sampler
+from loom_runtime.execution.watching import Watcher
 from loom_runtime.observability.histogram import LatencyHistogram
 
 
@@ -21,6 +22,7 @@ class NodeStatistics:
         errors: Failures by error kind.
         latency: Seconds a record, one observation of the mean a batch, weighted by its records.
         sampler: Who samples the node's records; ``None`` for nobody.
+        watcher: Who looks on while the node works; ``None`` for nobody.
     """
 
     __slots__ = (
@@ -32,6 +34,7 @@ class NodeStatistics:
         "records_in",
         "records_out",
         "sampler",
+        "watcher",
     )
 
     def __init__(self) -> None:
@@ -43,6 +46,7 @@ class NodeStatistics:
         self.errors: Counter[str] = Counter()
         self.latency = LatencyHistogram()
         self.sampler: Sampler | None = None
+        self.watcher: Watcher | None = None
 
     def ran(self, records_in: int, records_out: int, seconds: float) -> None:
         """Count one batch."""

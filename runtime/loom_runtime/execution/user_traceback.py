@@ -46,53 +46,57 @@ def user_traceback(error: BaseException) -> str | None:
     may be installed like any other package.
     """
     parts: list[str] = []
-    for number, each in enumerate(_chain(error)):
-        frames = _frames(each.__traceback__)
+    for number, (_, each) in enumerate(chain_of(error)):
+        frames, left_out = user_frames(each.__traceback__)
         if number:
             parts.append(f"caused by {cut_text(problem_text(each), _LINE_CHARS)}")
-        parts += frames
+        parts += _told(frames, left_out)
     return "\n".join(parts) or None
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield *error*, the errors of a group, and what caused each of them."""
+def chain_of(error: BaseException) -> Iterator[tuple[str, BaseException]]:
+    """Yield *error*, the errors of a group, and what caused each of them, each with what it is to
+    one before it: ``cause``, ``context`` or ``member``; *error* itself with an empty text."""
     seen: set[int] = set()
-    waiting: list[BaseException] = [error]
+    waiting: list[tuple[str, BaseException]] = [("", error)]
     while waiting and len(seen) <= MOST_CAUSES:
-        each = waiting.pop(0)
+        relation, each = waiting.pop(0)
         if id(each) in seen:
             continue
         seen.add(id(each))
-        yield each
+        yield relation, each
         if isinstance(each, BaseExceptionGroup):
-            waiting += each.exceptions
-        cause = each.__cause__
-        if cause is None and not each.__suppress_context__:
-            cause = each.__context__
-        if cause is not None:
-            waiting.append(cause)
+            waiting += [("member", member) for member in each.exceptions]
+        if each.__cause__ is not None:
+            waiting.append(("cause", each.__cause__))
+        elif each.__context__ is not None and not each.__suppress_context__:
+            waiting.append(("context", each.__context__))
 
 
-def _frames(traceback: TracebackType | None) -> list[str]:
-    by_owner: dict[_Owner, list[tuple[TracebackType, str]]] = {}
+def user_frames(traceback: TracebackType | None) -> tuple[list[TracebackType], int]:
+    """Return the entries of *traceback* that are the user's, outermost first, and how many were
+    left out of their middle."""
+    by_owner: dict[_Owner, list[TracebackType]] = {}
     while traceback is not None:
-        file = traceback.tb_frame.f_code.co_filename
-        by_owner.setdefault(_owner(file), []).append((traceback, file))
+        by_owner.setdefault(_owner(traceback.tb_frame.f_code.co_filename), []).append(traceback)
         traceback = traceback.tb_next
     by_owner.pop(_Owner.OWN, None)
     frames = by_owner[min(by_owner)] if by_owner else []
     if len(frames) <= MOST_FRAMES:
-        return [_told(*frame) for frame in frames]
+        return frames, 0
     half = MOST_FRAMES // 2
-    return [
-        *(_told(*frame) for frame in frames[:half]),
-        f"  ... {len(frames) - 2 * half} frames left out ...",
-        *(_told(*frame) for frame in frames[-half:]),
-    ]
+    return [*frames[:half], *frames[-half:]], len(frames) - 2 * half
 
 
-def _told(frame: TracebackType, file: str) -> str:
-    line = frame.tb_lineno
+def _told(frames: list[TracebackType], left_out: int) -> list[str]:
+    told = [_frame_text(frame) for frame in frames]
+    if left_out:
+        told.insert(MOST_FRAMES // 2, f"  ... {left_out} frames left out ...")
+    return told
+
+
+def _frame_text(frame: TracebackType) -> str:
+    file, line = frame.tb_frame.f_code.co_filename, frame.tb_lineno
     place = f'  File "{file}", line {line}, in {frame.tb_frame.f_code.co_qualname}'
     source = cut_text(linecache.getline(file, line).strip(), _LINE_CHARS)
     return clean_text(place + (f"\n    {source}" if source else ""))

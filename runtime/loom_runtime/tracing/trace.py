@@ -150,6 +150,23 @@ class TraceOutcome(StrEnum):
     CUT_OFF = "cut_off"
 
 
+class StateChange(LoomFrozenStruct, frozen=True, kw_only=True):
+    """The state of one key before and after a trace, as the recovery store would have it
+    (:mod:`loom_runtime.wire.state`). Nothing of it is ever written there.
+
+    Attributes:
+        state_id: Bytewax step id of the stateful step.
+        key: The key.
+        before: The state before; ``None`` for a key without one.
+        after: The state after.
+    """
+
+    state_id: str
+    key: str
+    before: bytes | None
+    after: bytes | None
+
+
 class Trace(LoomFrozenStruct, frozen=True, kw_only=True):
     """One record's way.
 
@@ -161,7 +178,8 @@ class Trace(LoomFrozenStruct, frozen=True, kw_only=True):
         stops: Every node that it met, in the order in which they began.
         outputs: What would have been written.
         outcome: Its fate.
-        failures: Every failure, those of ``stops`` and of the source.
+        failures: Every failure, in the order of ``stops``.
+        states: Every state that it met; without those that are too large to be told.
         problem: Why it ended early: one clause; empty when it did not.
         hint: What to do about that.
         stack: Where the code was when it was cut off, one line an entry; innermost last.
@@ -176,6 +194,7 @@ class Trace(LoomFrozenStruct, frozen=True, kw_only=True):
     stops: tuple[TraceStop, ...] = ()
     outputs: tuple[TracedOutput, ...] = ()
     failures: tuple[TracedFailure, ...] = ()
+    states: tuple[StateChange, ...] = ()
     problem: str = ""
     hint: str = ""
     stack: tuple[str, ...] = ()

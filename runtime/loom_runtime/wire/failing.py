@@ -69,4 +69,5 @@ class FailureMaker:
                 **fields,
             ),
         )
-        return WireFailure(offset, envelope)
+        # The frames of the decoder hold the batch, and the batch would hold them.
+        return WireFailure(offset, envelope, error.with_traceback(None))

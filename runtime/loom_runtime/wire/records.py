@@ -24,7 +24,9 @@ class WireFailure:
     Attributes:
         offset: Its offset.
         envelope: What is written to the topic for wire errors.
+        error: Why it did not.
     """
 
     offset: int
     envelope: ErrorEnvelope[Any]
+    error: BaseException

@@ -15,6 +15,9 @@ from loom_bench.cli.app import EXIT_FAILED, EXIT_INTERRUPTED
 from loom_bench.cli.broker_options import broker_options, docker_options
 from loom_bench.cli.options import config_option, json_option, load_timeout_option
 
+_DRAIN_TIMEOUT_S = 60.0
+"""Twice what the Kafka client gives a record to be delivered."""
+
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -54,11 +57,21 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command("run")
 @run_options
+@click.option(
+    "--drain-timeout",
+    "drain_timeout_s",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.1),
+    default=_DRAIN_TIMEOUT_S,
+    show_default=True,
+    help="Longest time that a drain may take; past it the run is ended, its last epoch "
+    "uncommitted.",
+)
 def run_command(**arguments: Any) -> None:
     """Run a flow, and feed it from its bench_feed() on a broker of the bench's own.
 
-    Ctrl-C finishes and commits what was read, then ends; a second Ctrl-C ends at once. The last
-    line is the ledger: what became of every record.
+    Ctrl-C drains: what was read is written and committed, then the run ends. A second Ctrl-C ends
+    it at once. The last line is the ledger: what became of every record.
     """
     run_headless(arguments)
 
@@ -79,6 +92,7 @@ def run_headless(arguments: Mapping[str, Any]) -> None:
         max_records=arguments["max_records"],
         feed_rate_per_s=arguments["feed_rate_per_s"],
         load_time_limit_ms=round(arguments["load_timeout_s"] * 1000),
+        drain_time_limit_ms=round(arguments.get("drain_timeout_s", _DRAIN_TIMEOUT_S) * 1000),
     )
     opener = partial(open_broker, docker=docker_options(arguments))
     session = RunSession(options, opener, json_report if arguments["as_json"] else text_report)

@@ -68,6 +68,8 @@ def layout(picture: Picture, *, max_width: int | None = None, dense: bool = Fals
 
 
 def _chain(chain: Chain, room: _Room) -> Patch:
+    if not chain.parts:
+        return Patch(width=1, height=1, axis=0, exit=0, marks=())
     patches = [_part(part, room) for part in chain.parts]
     axis = max(patch.axis for patch in patches)
     marks: list[Mark] = []

@@ -107,6 +107,9 @@ class _Reader:
         if node.kind in _SCOPES:
             return Frame(box, self._chain(branches[min(branches)]), gives)
         ways = [self._way(node, branches[index]) for index in sorted(branches)]
+        passed = self._passed_on(node)
+        if passed is not None:
+            ways.append(Way(self._way_label(passed), Chain(())))
         return Split(box, tuple(ways), gives)
 
     def _folded_item(self, node: NodeDocument, gives: str) -> Item:
@@ -126,9 +129,21 @@ class _Reader:
         if origin.kind is NodeKind.BROADCAST and not chain.ends:
             chain = Chain((*chain.parts, self._broadcast_end(nodes[-1])))
         entered = (edge for edge in self._from[origin.id] if edge.target == nodes[0].id)
-        label = next((edge.label for edge in entered), "")
+        return Way(self._way_label(next(entered, None)), chain)
+
+    def _way_label(self, edge: EdgeDocument | None) -> str:
         max_cells = MAX_SHORT_LABEL_CELLS if self._names_only else MAX_TEXT_CELLS
-        return Way(safe(label, max_cells=max_cells), chain)
+        return "" if edge is None else safe(edge.label, max_cells=max_cells)
+
+    def _passed_on(self, node: NodeDocument) -> EdgeDocument | None:
+        """Return the edge by which a router hands on records that no branch of it claims."""
+        if node.kind is not NodeKind.ROUTER:
+            return None
+        depth = len(node.path)
+        inside = {each.id for each in self._document.nodes if each.path[:depth] == node.path}
+        ways = (EdgeKind.BRANCH, EdgeKind.WRITE)
+        leaving = (edge for edge in self._from[node.id] if edge.kind in ways)
+        return next((edge for edge in leaving if edge.target not in inside), None)
 
     def _broadcast_end(self, last: NodeDocument) -> Item:
         for end in self._loose_ends(last):
@@ -141,7 +156,8 @@ class _Reader:
         branches = self._branches.get(node.path, {})
         if not branches:
             return [] if node.output_shape is StreamShape.NONE else [node]
-        return [end for nodes in branches.values() for end in self._loose_ends(nodes[-1])]
+        inner = [end for nodes in branches.values() for end in self._loose_ends(nodes[-1])]
+        return inner if self._passed_on(node) is None else [*inner, node]
 
     def _aside(self, node: NodeDocument) -> Aside | None:
         late = (edge for edge in self._from[node.id] if edge.kind is EdgeKind.LATE)

@@ -51,14 +51,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Chain:
-    """Parts from top to bottom, at least one."""
+    """Parts from top to bottom. Without any it is a line: records pass as they are."""
 
     parts: tuple[Item | Split | Frame, ...]
 
     @property
     def ends(self) -> bool:
         """Whether nothing leaves it."""
-        return self.parts[-1].ends
+        return bool(self.parts) and self.parts[-1].ends
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import signal
 import socket
 import sys
 
@@ -14,6 +15,7 @@ def main() -> None:
     for descriptor in (channel_fd, dump_fd):
         os.set_inheritable(descriptor, False)  # not for processes that the flow starts
     faulthandler.enable(dump_fd)
+    faulthandler.register(signal.SIGUSR1, dump_fd)  # the bench asks where a drain hangs
     # A print shows at once, and text that the locale cannot encode does not fail the flow.
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from queue import Empty, SimpleQueue
 
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Check, Checked, Load, Loaded, LoadFailed
-from loom_bench.session.endings import ended, hung
+from loom_bench.session.endings import ended
 from loom_bench.session.host_process import HostEnded, HostNews, HostProcess, OutputLine
+from loom_bench.session.load_deadline import LOOK_INTERVAL_S, LoadDeadline
 
 _LAST_LINES = 20
-
-GRACE_S = 1.0
-"""Beyond the host's own limit: it dumps its stacks at the limit, and Python takes time to start."""
 
 
 def check_module(command: Check) -> Checked:
@@ -45,13 +42,15 @@ def _ask(command: Check | Load) -> Checked | Loaded | tuple[Diagnosis, ...]:
     host = HostProcess(news.put)
     try:
         host.send(command)
-        deadline_s = time.monotonic() + command.time_limit_ms / 1000 + GRACE_S
+        deadline = LoadDeadline(command.target, command.time_limit_ms, host.stack_dump)
         while True:
             try:
-                item = news.get(timeout=max(0.0, deadline_s - time.monotonic()))
+                item = news.get(timeout=LOOK_INTERVAL_S)
             except Empty:
-                host.kill()
-                return (hung(command.target, command.time_limit_ms, host.stack_dump()),)
+                diagnosis = deadline.passed()
+                if diagnosis is None:
+                    continue
+                return (diagnosis,)
             if isinstance(item, Checked | Loaded):
                 return item
             if isinstance(item, LoadFailed):

@@ -26,6 +26,22 @@ def hung(target: str, time_limit_ms: int, dump: str) -> Diagnosis:
     )
 
 
+def undrained(target: str, time_limit_ms: int, dump: str) -> Diagnosis:
+    """Return the diagnosis of a run that was asked to drain and did not end in time."""
+    return _placed(
+        Diagnosis(
+            code="drain_timed_out",
+            message=f"it did not drain within {time_limit_ms / 1000:g} s and was ended; what its "
+            "open epoch had read is not committed and is read again by the next run",
+            component=Path(target).name,
+            file=target,
+            hint="Look for a step that blocks or a broker that does not answer, or give it more "
+            "time with --drain-timeout.",
+        ),
+        main_thread_frames(dump),
+    )
+
+
 def ended(target: str, news: HostEnded, dump: str, last_lines: Sequence[str]) -> Diagnosis:
     """Return the diagnosis of a host that ended without an answer.
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +21,7 @@ from loom_bench.protocol.channel import Channel
 from loom_bench.protocol.codec import ProtocolError
 from loom_bench.protocol.frames import PROTOCOL_VERSION, BenchFrame, Hello, HostFrame
 from loom_bench.session.lifeline import Lifeline
+from loom_bench.session.stack_dump import has_main_thread
 
 StreamName = Literal["stdout", "stderr"]
 
@@ -28,6 +30,8 @@ _MAX_LINE_BYTES = 64 * 1024
 """A longer line is cut in two, so that output without line ends takes no memory."""
 
 _MAX_DUMP_BYTES = 256 * 1024
+_DUMP_TIMEOUT_S = 2.0
+_DUMP_LOOK_S = 0.02
 _EXIT_TIMEOUT_S = 2.0
 """How long a host that closed its channel may take to end before it is killed."""
 
@@ -115,7 +119,24 @@ class HostProcess:
 
     def stack_dump(self) -> str:
         """Return the stacks that it dumped when it hung or crashed; empty when it did neither."""
-        return os.pread(self._dump.fileno(), _MAX_DUMP_BYTES, 0).decode("utf-8", "replace")
+        return self._dumped_from(0)
+
+    def dump_stacks(self) -> str:
+        """Have it dump its stacks now, also while its code holds the interpreter, and return them.
+
+        Empty when it has not done so within 2 s.
+        """
+        known_bytes = os.fstat(self._dump.fileno()).st_size
+        with self._reaping:
+            if self._process.returncode is None:
+                os.kill(self._process.pid, signal.SIGUSR1)
+        deadline_s = time.monotonic() + _DUMP_TIMEOUT_S
+        while time.monotonic() < deadline_s:
+            dump = self._dumped_from(known_bytes)
+            if has_main_thread(dump):
+                return dump
+            time.sleep(_DUMP_LOOK_S)
+        return ""
 
     def kill(self) -> None:
         """End it and everything that it started, now; returns when its last news was told.
@@ -129,6 +150,10 @@ class HostProcess:
         """Kill it if it still runs, and release what was held for it."""
         self.kill()
         self._dump.close()
+
+    def _dumped_from(self, offset: int) -> str:
+        dump = os.pread(self._dump.fileno(), _MAX_DUMP_BYTES, offset)
+        return dump.decode("utf-8", "replace")
 
     def _thread(self, name: str, target: Callable[..., None], *args: object) -> threading.Thread:
         thread = threading.Thread(

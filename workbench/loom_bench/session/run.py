@@ -26,7 +26,6 @@ from loom_bench.protocol.frames import (
     Start,
     Started,
 )
-from loom_bench.session.asking import GRACE_S
 from loom_bench.session.broker_side import (
     BrokerSide,
     OpenBroker,
@@ -35,7 +34,7 @@ from loom_bench.session.broker_side import (
     broker_opening,
     broker_ready,
 )
-from loom_bench.session.endings import ended, hung
+from loom_bench.session.endings import ended, undrained
 from loom_bench.session.feed_side import FeedSide
 from loom_bench.session.happenings import (
     Failed,
@@ -47,6 +46,7 @@ from loom_bench.session.happenings import (
     Stopping,
 )
 from loom_bench.session.host_process import HostEnded, HostNews, HostProcess, OutputLine
+from loom_bench.session.load_deadline import LOOK_INTERVAL_S, LoadDeadline
 from loom_bench.session.mailbox import BrokerOpened, FromHost, Mail, Mailbox, Origin, StopRequest
 from loom_bench.session.tally import Tally
 from loom_bench.session.topics import topics_of
@@ -73,6 +73,7 @@ class RunOptions:
         max_records: Finish when so many were read.
         feed_rate_per_s: Records per second of the feed; ``None`` for as fast as it goes.
         load_time_limit_ms: Longest time that importing and compiling may take.
+        drain_time_limit_ms: Longest time that a drain may take.
     """
 
     target: str
@@ -82,6 +83,7 @@ class RunOptions:
     max_records: int | None = None
     feed_rate_per_s: float | None = None
     load_time_limit_ms: int = 20_000
+    drain_time_limit_ms: int = 60_000
 
 
 class _Phase(Enum):
@@ -113,7 +115,8 @@ class RunSession:
         self._tally = Tally()
         self._phase = _Phase.STARTING
         self._outcome: Outcome = "failed"
-        self._load_deadline_s: float | None = None
+        self._load_deadline: LoadDeadline | None = None
+        self._drain_deadline_s: float | None = None
         self._broker: Broker | None = None
         self._next_step_s = 0.0
         self._flow_host: HostProcess | None = None
@@ -174,13 +177,25 @@ class RunSession:
             if now_s >= next_tick_s:
                 next_tick_s = now_s + PROGRESS_INTERVAL_S
                 self._tick()
-            if self._load_deadline_s is not None and now_s >= self._load_deadline_s:
-                self._give_up_loading()
+            overdue = self._overdue(now_s)
+            if overdue is not None:
+                self._fail(overdue)
                 return
-            wake_s = min(next_tick_s, self._load_deadline_s or next_tick_s)
+            wake_s = min(next_tick_s, now_s + LOOK_INTERVAL_S)
             mail = self._mailbox.get(wake_s - now_s)
             if mail is not None:
                 self._take(mail)
+
+    def _overdue(self, now_s: float) -> Diagnosis | None:
+        """Return what is wrong with the flow's host when it takes too long."""
+        if self._load_deadline is not None:
+            return self._load_deadline.passed()
+        if self._flow_host is None or self._drain_deadline_s is None:
+            return None
+        if now_s < self._drain_deadline_s:
+            return None
+        dump = self._flow_host.dump_stacks()
+        return undrained(self._options.target, self._options.drain_time_limit_ms, dump)
 
     def _take(self, mail: Mail) -> None:
         if isinstance(mail, OpeningStep):
@@ -211,22 +226,26 @@ class RunSession:
         self._broker = result
         self._publish(broker_ready(result))
         self._phase = _Phase.LOADING
-        self._load_deadline_s = time.monotonic() + self._options.load_time_limit_ms / 1000 + GRACE_S
+        options = self._options
+        assert self._flow_host is not None  # noqa: S101 - run() has started it
+        self._load_deadline = LoadDeadline(
+            options.target, options.load_time_limit_ms, self._flow_host.stack_dump
+        )
         self._send(
             Load(
-                target=self._options.target,
-                config_path=self._options.config_path,
+                target=options.target,
+                config_path=options.config_path,
                 bootstrap=result.bootstrap,
                 plaintext=result.owned,
                 to_run=True,
-                time_limit_ms=self._options.load_time_limit_ms,
+                time_limit_ms=options.load_time_limit_ms,
             )
         )
 
     def _take_flow_news(self, news: HostNews) -> None:
         match news:
             case Loaded():
-                self._load_deadline_s = None
+                self._load_deadline = None
                 self._start(news)
             case LoadFailed():
                 self._fail(*news.diagnoses)
@@ -309,6 +328,7 @@ class RunSession:
             self._outcome, self._phase = "killed", _Phase.ENDED
             return
         self._stopping = True
+        self._drain_deadline_s = time.monotonic() + self._options.drain_time_limit_ms / 1000
         self._publish(Stopping(how="drain"))
         self._feed.stop()
         self._send(Drain())
@@ -318,12 +338,6 @@ class RunSession:
         self._phase = _Phase.ENDED
         if news.failure is not None:
             self._publish(Failed(diagnoses=(news.failure,)))
-
-    def _give_up_loading(self) -> None:
-        assert self._flow_host is not None  # noqa: S101 - it is what we waited for
-        self._flow_host.kill()
-        options = self._options
-        self._fail(hung(options.target, options.load_time_limit_ms, self._flow_host.stack_dump()))
 
     def _fail(self, *diagnoses: Diagnosis) -> None:
         self._outcome, self._phase = "failed", _Phase.ENDED

@@ -9,6 +9,13 @@ from loom_bench.user_files import is_user_file, source_line
 
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)$')
 _MAX_FRAMES = 12
+_ENTRY_POINT = re.compile(r'^  File ".*host/__main__\.py", line \d+ in <module>$', re.MULTILINE)
+"""The outermost frame of a host's main thread that is not Python's own, and its last line."""
+
+
+def has_main_thread(dump: str) -> bool:
+    """Return whether the main thread stands in *dump*, to its end."""
+    return _ENTRY_POINT.search(dump) is not None
 
 
 def main_thread_frames(dump: str) -> tuple[CodeFrame, ...]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Load, Loaded, LoadFailed
 from loom_bench.protocol.steering import WarmUp
-from loom_bench.session.asking import GRACE_S
-from loom_bench.session.endings import hung
 from loom_bench.session.host_process import HostEnded, HostNews
 from loom_bench.session.live.hosts import Hosts, LiveHost
+from loom_bench.session.load_deadline import LoadDeadline
 
 _MAX_DEATHS = 3
 
@@ -37,8 +35,7 @@ class LoadSide:
         self._deaths = 0
         self._candidate: LiveHost | None = None
         self._target = ""
-        self._time_limit_ms = 0
-        self._deadline_s: float | None = None
+        self._deadline: LoadDeadline | None = None
 
     @property
     def candidate(self) -> LiveHost | None:
@@ -71,8 +68,7 @@ class LoadSide:
         host.revision, host.loaded_for = revision, command.bootstrap
         host.on_news = self._take
         self._candidate, self._target = host, command.target
-        self._time_limit_ms = command.time_limit_ms
-        self._deadline_s = time.monotonic() + command.time_limit_ms / 1000 + GRACE_S
+        self._deadline = LoadDeadline(command.target, command.time_limit_ms, host.stack_dump)
         host.send(command)
 
     def take_over(self) -> LiveHost | None:
@@ -85,21 +81,19 @@ class LoadSide:
         if self._candidate is not None:
             self._hosts.retire(self._candidate)
             self._candidate = None
-        self._deadline_s = None
+        self._deadline = None
 
     def tick(self) -> None:
-        """Give up on a module that hangs; once a second at least."""
-        if self._deadline_s is None or time.monotonic() < self._deadline_s:
-            return
-        host = self._candidate
-        if host is not None:
-            self._refuse(host, (hung(self._target, self._time_limit_ms, host.stack_dump()),))
+        """Give up on a module that hangs; a few times a second."""
+        diagnosis = None if self._deadline is None else self._deadline.passed()
+        if diagnosis is not None and self._candidate is not None:
+            self._refuse(self._candidate, (diagnosis,))
 
     def _take(self, host: LiveHost, news: HostNews) -> None:
         if host is not self._candidate:
             return
         if isinstance(news, Loaded):
-            self._deadline_s = None
+            self._deadline = None
             host.loaded = news
             self._on_loaded(host, news)
         elif isinstance(news, LoadFailed):
