@@ -1,0 +1,1 @@
+"""Stepping: one record on the table, and its way through the nodes, stop by stop."""

@@ -1,0 +1,129 @@
+"""A failure as lines: the exception, the source with its line marked, locals, what led to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from loom_bench.tui.figures import of_many
+from loom_bench.tui.ink import Ink, Line, plain
+from loom_bench.tui.panels.spec import Place
+from loom_bench.tui.panels.texts import heading, place_text
+from loom_runtime.tracing.failure import (
+    CauseRelation,
+    TracedCause,
+    TracedFailure,
+    TracedFrame,
+)
+
+_MAX_REASON_LINES: Final = 12
+_MAX_NAME_CELLS: Final = 16
+
+_RELATIONS: Final = {
+    CauseRelation.CAUSE: "raised from",
+    CauseRelation.CONTEXT: "while it handled",
+    CauseRelation.MEMBER: "with in its group",
+}
+
+
+def failure_place(failure: TracedFailure) -> Place | None:
+    """Return file and line of the innermost frame of the user's code, of a cause if need be."""
+    for frames in (failure.frames, *(cause.frames for cause in failure.causes)):
+        if frames:
+            return frames[-1].file, frames[-1].line
+    return None
+
+
+def failure_lines(failure: TracedFailure) -> Iterator[Line]:
+    """Yield what failed, where and why, the most important first."""
+    yield from _exception(failure.exception_type, failure.reason, failure.kind.value)
+    if failure.frames:
+        yield ()
+        yield from _innermost(failure.frames[-1])
+        yield from _outer(failure.frames[:-1])
+    for cause in failure.causes:
+        yield ()
+        yield from _cause(cause)
+    if not failure.frames and not any(cause.frames for cause in failure.causes):
+        yield ()
+        yield (("No frame of your code was on the way there.", Ink.DIM),)
+
+
+def _exception(exception_type: str, reason: str, kind: str) -> Iterator[Line]:
+    name = exception_type.rpartition(".")[2]
+    first, *more = reason.splitlines() or [""]
+    kind_told = f"  {kind} error" if kind else ""
+    yield ((f"x {name}", Ink.BAD), (f": {first}" if first else "", Ink.BAD), (kind_told, Ink.DIM))
+    for line in more[:_MAX_REASON_LINES]:
+        yield ((f"  {line}", Ink.BAD),)
+    if len(more) > _MAX_REASON_LINES:
+        yield ((f"  and {of_many(len(more) - _MAX_REASON_LINES, 'line')} more", Ink.DIM),)
+
+
+def _innermost(frame: TracedFrame) -> Iterator[Line]:
+    yield _frame_line(frame)
+    yield from source_lines(frame)
+    if frame.locals:
+        yield ()
+        yield heading("locals")
+        yield from _locals(frame)
+
+
+def _frame_line(frame: TracedFrame) -> Line:
+    return (
+        (place_text(frame.file, frame.line), Ink.ACCENT),
+        (" in ", Ink.DIM),
+        (frame.function, Ink.PLAIN),
+    )
+
+
+def source_lines(frame: TracedFrame) -> Iterator[Line]:
+    """Yield the source round the line that was running, that one marked."""
+    digits = len(str(frame.first_line + len(frame.source)))
+    indent = _common_indent(frame.source)
+    for number, text in enumerate(frame.source, start=frame.first_line):
+        failing = number == frame.line
+        yield (
+            ("> " if failing else "  ", Ink.BAD),
+            (f"{number:>{digits}} │ ", Ink.BAD if failing else Ink.DIM),
+            (text.rstrip()[indent:], Ink.STRONG if failing else Ink.PLAIN),
+        )
+
+
+def _common_indent(lines: Sequence[str]) -> int:
+    """Return how many blanks every line begins with: in a narrow pane they cost the ends."""
+    filled = [line for line in lines if line.strip()]
+    return min((len(line) - len(line.lstrip(" ")) for line in filled), default=0)
+
+
+def _locals(frame: TracedFrame) -> Iterator[Line]:
+    size = min(_MAX_NAME_CELLS, max(len(local.name) for local in frame.locals))
+    for local in frame.locals:
+        ink = Ink.WARN if local.masked else Ink.PLAIN
+        yield (
+            (f"  {local.name:<{size}}  ", Ink.ACCENT),
+            (f"{local.value.type_name}  ", Ink.DIM),
+            (local.value.text, ink),
+        )
+    if frame.locals_left_out:
+        yield ((f"  {frame.locals_left_out} more are not shown", Ink.DIM),)
+
+
+def _outer(frames: Sequence[TracedFrame]) -> Iterator[Line]:
+    if not frames:
+        return
+    yield ()
+    yield heading("called from")
+    for frame in reversed(frames):
+        yield ((("  ", Ink.PLAIN)), *_frame_line(frame))
+        index = frame.line - frame.first_line
+        if 0 <= index < len(frame.source):
+            yield plain(f"      {frame.source[index].strip()}")
+
+
+def _cause(cause: TracedCause) -> Iterator[Line]:
+    yield heading(_RELATIONS[cause.relation])
+    yield from _exception(cause.exception_type, cause.reason, "")
+    if cause.frames:
+        yield _frame_line(cause.frames[-1])
+        yield from source_lines(cause.frames[-1])
