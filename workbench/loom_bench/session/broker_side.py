@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from typing import Final
 
 from loom_bench.broker.contract import Broker, BrokerError
 from loom_bench.broker.opening import Opening, OpeningStep
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.session.happenings import BrokerOpening, BrokerReady
 from loom_bench.session.mailbox import BrokerOpened, Mailbox
+
+_STEP_INTERVAL_S: Final = 1.0
 
 OpenBroker = Callable[[str, Opening], Broker]
 """Opens the broker that a word or an address chooses; raises BrokerError."""
@@ -26,7 +30,8 @@ class BrokerSide:
     def __init__(self, open_broker: Callable[[Opening], Broker], mailbox: Mailbox) -> None:
         self._open_broker = open_broker
         self._mailbox = mailbox
-        self._opening = Opening(mailbox.put)
+        self._opening = Opening(self._tell)
+        self._next_step_s = 0.0
         self._opened: Broker | None = None
         self._thread = threading.Thread(target=self._open, name="open-broker", daemon=True)
 
@@ -40,6 +45,12 @@ class BrokerSide:
         self._thread.join()
         if self._opened is not None:
             self._opened.stop()
+
+    def _tell(self, step: OpeningStep) -> None:
+        now_s = time.monotonic()
+        if now_s >= self._next_step_s:
+            self._next_step_s = now_s + _STEP_INTERVAL_S
+            self._mailbox.put(step)
 
     def _open(self) -> None:
         try:

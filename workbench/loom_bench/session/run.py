@@ -118,7 +118,6 @@ class RunSession:
         self._load_deadline: LoadDeadline | None = None
         self._drain_deadline_s: float | None = None
         self._broker: Broker | None = None
-        self._next_step_s = 0.0
         self._flow_host: HostProcess | None = None
         self._feed = FeedSide(
             options.target,
@@ -199,7 +198,7 @@ class RunSession:
 
     def _take(self, mail: Mail) -> None:
         if isinstance(mail, OpeningStep):
-            self._tell_step(mail)
+            self._publish(broker_opening(mail))
         elif isinstance(mail, BrokerOpened):
             self._take_broker(mail.result)
         elif isinstance(mail, StopRequest):
@@ -212,12 +211,6 @@ class RunSession:
             self._publish(feed_ended)
             if self._options.until_idle_ms is not None and not self._stopping:
                 self._send(FinishWhenIdle(self._options.until_idle_ms))
-
-    def _tell_step(self, step: OpeningStep) -> None:
-        now_s = time.monotonic()
-        if now_s >= self._next_step_s:
-            self._next_step_s = now_s + PROGRESS_INTERVAL_S
-            self._publish(broker_opening(step))
 
     def _take_broker(self, result: Broker | BrokerError) -> None:
         if isinstance(result, BrokerError):
