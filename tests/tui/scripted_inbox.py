@@ -11,6 +11,7 @@ from loom_bench.session.envelopes.terms import (
     TriageState,
 )
 from loom_bench.session.envelopes.value import InboxValue
+from loom_runtime.tracing.shown import EditedMessage
 
 
 class ScriptedInbox:
@@ -47,11 +48,11 @@ class ScriptedInbox:
     def open_envelope(self, envelope: str | None) -> None:
         self.calls.append(("open_envelope", envelope))
 
-    def retry(self) -> None:
-        self.calls.append(("retry",))
+    def retry(self, value: bytes | None = None) -> None:
+        self.calls.append(("retry", value))
 
-    def go_on_with(self, node: str, value: str) -> None:
-        self.calls.append(("go_on_with", node, value))
+    def go_on_with(self, node: str, message: EditedMessage) -> None:
+        self.calls.append(("go_on_with", node, message))
 
     def write_test(self, path: str | None = None) -> None:
         self.calls.append(("write_test", path))

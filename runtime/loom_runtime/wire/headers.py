@@ -19,6 +19,9 @@ ERROR_REASON: Final = "x-error-reason"
 DLQ_ERROR: Final = "x-dlq-error"
 ATTEMPT: Final = "x-loom-attempt"
 """Written by a redrive: how many times the record was tried before."""
+FAILED_AS: Final = "x-loom-failed-as"
+"""Written by a redrive: fingerprint of the failure that the record had, so that whoever reads the
+envelope of the next one can tell whether it is the same."""
 
 FIELD_BY_HEADER: Final[Mapping[str, str]] = {
     TRACE_ID: "trace_id",
@@ -29,7 +32,7 @@ FIELD_BY_HEADER: Final[Mapping[str, str]] = {
     MESSAGE_VERSION: "message_version",
 }
 
-_NOT_COPIED: Final = frozenset({*FIELD_BY_HEADER, ERROR_KIND, ERROR_REASON, ATTEMPT})
+_NOT_COPIED: Final = frozenset({*FIELD_BY_HEADER, ERROR_KIND, ERROR_REASON, ATTEMPT, FAILED_AS})
 """What an output doesn't inherit from the record it was made of: each speaks of that record."""
 
 _INT_64_DIGITS: Final = 19

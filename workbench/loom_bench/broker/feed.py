@@ -1,7 +1,6 @@
 """Writes a stream of records into a topic of a broker of ours, at a rate the user sets."""
 
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
@@ -10,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from loom_bench.broker import topics
 from loom_bench.broker.contract import BrokerError, NotOwnedError
+from loom_bench.broker.pace import Pace
 
 # Tansu reads many tiny batches slowly: let records gather. More only delays a slow feed.
 LINGER_MS = 20
@@ -17,8 +17,6 @@ LINGER_MS = 20
 DELIVERY_TIMEOUT_S = 10.0
 # How long a full queue, a change of rate or a cancellation may go unnoticed.
 _TICK_S = 0.05
-# Records due within this time are written at once, rather than waking up for each.
-_BURST_S = 0.005
 
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -190,7 +188,7 @@ class Feed:
             raise self._ended_early("there is no such topic", "Create it first.")
 
     def _write_all(self, producer: Producer) -> None:
-        pace = _Pace(self._rate_per_s)
+        pace = Pace(self._rate_per_s)
         for record in self._read_records():
             pace = self._wait_for_turn(producer, pace)
             if self._cancelled.is_set():
@@ -198,14 +196,14 @@ class Feed:
             self._write(producer, record)
             pace.count += 1
 
-    def _wait_for_turn(self, producer: Producer, pace: "_Pace") -> "_Pace":
+    def _wait_for_turn(self, producer: Producer, pace: "Pace") -> "Pace":
         while not self._cancelled.is_set():
             if self._paused:
                 producer.poll(_TICK_S)
-                pace = _Pace(self._rate_per_s)
+                pace = Pace(self._rate_per_s)
                 continue
             if pace.rate_per_s != self._rate_per_s:
-                pace = _Pace(self._rate_per_s)
+                pace = Pace(self._rate_per_s)
             wait_s = pace.wait_s()
             if wait_s <= 0:
                 break
@@ -261,29 +259,6 @@ class Feed:
             f"topic {self._topic!r} on {self._bootstrap}",
             what_next,
         )
-
-
-class _Pace:
-    """Says how long to wait before the next record, from a start and a rate.
-
-    Counts from the start, so that late wake-ups do not slow the feed down; after a stall it
-    catches up on at most a second's worth.
-    """
-
-    def __init__(self, rate_per_s: float | None) -> None:
-        self.rate_per_s = rate_per_s
-        self._start_s = time.monotonic()
-        self.count = 0
-
-    def wait_s(self) -> float:
-        if self.rate_per_s is None:
-            return 0.0
-        now_s = time.monotonic()
-        due_s = self._start_s + self.count / self.rate_per_s
-        if now_s - due_s > 1.0:
-            self._start_s += now_s - due_s - 1.0
-        ahead_s = due_s - now_s
-        return ahead_s if ahead_s > _BURST_S else 0.0
 
 
 def _check_rate(rate_per_s: float | None) -> None:

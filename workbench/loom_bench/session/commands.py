@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from loom_bench.session.envelopes.commands import EnvelopeCommands
 from loom_bench.session.snapshots.commands import SnapshotCommands
 from loom_bench.session.tracing.commands import TraceCommands
 from loom_bench.session.value import SessionValue
@@ -25,6 +26,11 @@ class SessionCommands(Protocol):
 
     def value(self) -> SessionValue:
         """Return the newest value."""
+        ...
+
+    @property
+    def envelopes(self) -> EnvelopeCommands:
+        """The inbox of error envelopes, with a value of its own."""
         ...
 
     def pause(self) -> None:

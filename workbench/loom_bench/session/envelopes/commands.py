@@ -11,6 +11,7 @@ from loom_bench.session.envelopes.terms import (
     TriageState,
 )
 from loom_bench.session.envelopes.value import InboxValue
+from loom_runtime.tracing.shown import EditedMessage
 
 
 class EnvelopeCommands(Protocol):
@@ -43,18 +44,20 @@ class EnvelopeCommands(Protocol):
         loaded last. ``None`` looks at none."""
         ...
 
-    def retry(self) -> None:
-        """Trace the open envelope again, its record unedited, in the code that was loaded last."""
-        ...
-
-    def go_on_with(self, node: str, value: str) -> None:
-        """Trace the open envelope with an edited value.
+    def retry(self, value: bytes | None = None) -> None:
+        """Trace the open envelope again, from the source, in the code that was loaded last.
 
         Args:
-            node: Id of the node that takes the value; what came before it is left as it was.
-                Empty for the source: the value is the record's then, in the source's format.
-            value: The value. For a node it is the payload as JSON, for the source the record's
-                text.
+            value: What its record's value is replaced by for this trace; ``None`` leaves it.
+        """
+        ...
+
+    def go_on_with(self, node: str, message: EditedMessage) -> None:
+        """Trace the open envelope from *node* on, which takes *message* in place of what it took.
+
+        Args:
+            node: Id of the node.
+            message: What it takes.
         """
         ...
 

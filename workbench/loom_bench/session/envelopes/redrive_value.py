@@ -40,6 +40,7 @@ class RedrivePlan(msgspec.Struct, frozen=True, kw_only=True):
         overtaken: Records whose key has later records in the source topic that the flow has read;
             redriven, they come after those.
         overtaken_keys: Some of their keys, shown form.
+        unchecked: Source partitions that have too many records to look for such; 0 for none.
         address: Address of the broker.
         typed: Whether the command must carry that address, typed by the user: the broker is not
             the bench's own.
@@ -57,6 +58,7 @@ class RedrivePlan(msgspec.Struct, frozen=True, kw_only=True):
     without_source: int = 0
     overtaken: int = 0
     overtaken_keys: tuple[str, ...] = ()
+    unchecked: int = 0
     address: str = ""
     typed: bool = False
     problem: Diagnosis | None = None

@@ -34,35 +34,6 @@ class Origin(StrEnum):
     DEAD_LETTER = "dead_letter"
 
 
-class Verdict(StrEnum):
-    """What the record of an envelope does in a revision.
-
-    ``untraceable``: it could not be tried; its row says why.
-    """
-
-    PASSES = "passes"
-    SAME_ERROR = "same_error"
-    DIFFERENT_ERROR = "different_error"
-    UNTRACEABLE = "untraceable"
-
-
-class RecordPlace(msgspec.Struct, frozen=True):
-    """Where a record lies.
-
-    Attributes:
-        topic: Its topic.
-        partition: Its partition.
-        offset: Its offset.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        return f"{self.topic}[{self.partition}]@{self.offset}"
-
-
 class InboxFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which envelopes are shown. All that is given must hold.
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import msgspec
 
+from loom_bench.broker.place import RecordPlace
 from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.tracing import Verdict
 from loom_bench.session.envelopes.redrive_value import RedrivePlan, RedriveProgress
 from loom_bench.session.envelopes.terms import (
     InboxFilter,
     Origin,
-    RecordPlace,
     TriageState,
-    Verdict,
 )
 
 
@@ -27,7 +27,7 @@ class ProofTally(msgspec.Struct, frozen=True, kw_only=True):
         passes: Records that pass in it.
         same_error: Records that fail as before.
         different_error: Records that fail in another way.
-        untraceable: Records that could not be tried.
+        untried: Records that were cut off or could not be tried; their rows say why.
         waiting: Records that were not tried yet.
     """
 
@@ -35,7 +35,7 @@ class ProofTally(msgspec.Struct, frozen=True, kw_only=True):
     passes: int = 0
     same_error: int = 0
     different_error: int = 0
-    untraceable: int = 0
+    untried: int = 0
     waiting: int = 0
 
     @property
@@ -242,11 +242,9 @@ class OpenEnvelope(msgspec.Struct, frozen=True, kw_only=True):
         traceback: User frames of the failure, or the foreign stack trace.
         headers: What a foreign envelope tells in its headers, and of ours the fields that a row
             has not: name and text.
-        tracing: Whether a trace is under way.
-        revision: Number of the revision that the trace is of; 0 for none.
-        edited_node: Node whose input was edited for this trace: its id, or empty for the source.
-            ``None`` when nothing was.
-        edited: The edited value that this trace ran with; ``None`` when nothing was edited.
+        trace: Number of the newest trace of it in ``TracingView.traces`` of the session's value;
+            ``None`` before there is one.
+        edited: Whether that trace ran with an edited value.
         problem: Why there is no trace, or no source.
     """
 
@@ -255,10 +253,8 @@ class OpenEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     source: ShownRecord | None = None
     traceback: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
-    tracing: bool = False
-    revision: int = 0
-    edited_node: str | None = None
-    edited: str | None = None
+    trace: int | None = None
+    edited: bool = False
     problem: Diagnosis | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -9,16 +10,20 @@ import msgspec
 from loom_bench.broker.contract import Broker
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Drain, Finish
+from loom_bench.session.envelopes.inbox import Inbox
 from loom_bench.session.live.board import Board
 from loom_bench.session.live.broker_life import BrokerLife
+from loom_bench.session.live.envelope_side import flow_of
 from loom_bench.session.live.feed_life import FeedLife
 from loom_bench.session.live.hosts import Hosts, LiveHost, Post
 from loom_bench.session.live.options import LiveOptions
 from loom_bench.session.live.run_side import RunEnd, RunSide
+from loom_bench.session.live.stores import triage_path
 from loom_bench.session.live.succession import Succession
 from loom_bench.session.live.trace_desk import TraceDesk
 from loom_bench.session.snapshots.desk import SnapshotDesk
 from loom_bench.session.tracing.traces import Traces
+from loom_bench.session.tracing.value import TracingView
 from loom_bench.session.value import Phase, SessionValue
 from loom_runtime.recovery.remapping import Remapping
 
@@ -32,13 +37,15 @@ class Director:
         broker: The broker.
         snapshots: What is done with recovery stores.
         tracing: What is asked about single records.
+        envelopes: The inbox of error envelopes.
 
     Args:
         options: What to open and how.
         post: Has something done on the session's thread.
+        traces: Returns the traces that the session shows; called from any thread.
     """
 
-    def __init__(self, options: LiveOptions, post: Post) -> None:
+    def __init__(self, options: LiveOptions, post: Post, traces: Callable[[], TracingView]) -> None:
         self.board = board = Board(options.target, manual_reload=options.manual_reload)
         self._hosts = hosts = Hosts(post, board.logs)
         self.broker = BrokerLife(options.broker, options.open_broker, post, board)
@@ -47,6 +54,10 @@ class Director:
         self._next = Succession(options, hosts, post, board, self.broker, self.run)
         self.snapshots = SnapshotDesk()
         self.tracing = TraceDesk(post, self.run.stops, Traces())
+        self.envelopes = Inbox(
+            self.tracing, traces, triage_path, time_limit_ms=options.load_time_limit_ms
+        )
+        self._config_path = options.config_path
 
     def value(self) -> SessionValue:
         """Return everything that is shown as one value."""
@@ -129,10 +140,12 @@ class Director:
             self.run.drop()
             self._next.drop()
             self._feed.end()
+            self.envelopes.leave_flow()
             self.board.fail(problem)
 
     def close(self) -> None:
         """End everything that was started."""
+        self.envelopes.close()
         self._next.stop_watching()
         self._hosts.close()
         self._next.close()
@@ -140,6 +153,9 @@ class Director:
 
     def _run_started(self, host: LiveHost) -> None:
         self._next.started(host)
+        seen = flow_of(self.board.target, self._config_path, host, self.broker.current)
+        if seen is not None:
+            self.envelopes.flow_runs(seen)
         if host.loaded is not None and self.broker.current is not None:
             self._feed.ensure(self.board.target, host.loaded, self.broker.current)
         if not self._next.wanted:  # the user changed their mind while it was handed over
@@ -187,11 +203,13 @@ class Director:
             self.board.phase = Phase.STOPPED
 
     def _adopt(self, broker: Broker, choice: str) -> None:
+        self.envelopes.leave_flow()
         self.broker.adopt(broker, choice)
         self._next.forget_state()
 
     def _open_flow(self, target: str, _end: RunEnd) -> None:
         self._feed.end()
+        self.envelopes.leave_flow()
         self.board.open(target)
         self.run.paused = False
         self._next.open(target)

@@ -14,6 +14,7 @@ from loom_bench.broker.choice import open_broker
 from loom_bench.broker.docker.options import DockerOptions
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import LOAD_TIME_LIMIT_MS, Drain, Finish
+from loom_bench.session.envelopes.inbox import Inbox
 from loom_bench.session.live.director import Director
 from loom_bench.session.live.options import LiveOptions
 from loom_bench.session.live.trace_desk import TraceDesk
@@ -35,6 +36,7 @@ class LiveSession:
     Attributes:
         snapshots: What can be asked about recovery stores.
         tracing: What can be asked about single records.
+        envelopes: The inbox of error envelopes, with a value of its own.
 
     Args:
         options: What to open and how.
@@ -42,9 +44,10 @@ class LiveSession:
 
     def __init__(self, options: LiveOptions) -> None:
         self._inbox: SimpleQueue[Act | None] = SimpleQueue()
-        self._director = Director(options, self._inbox.put)
+        self._director = Director(options, self._inbox.put, lambda: self._value.tracing)
         self.snapshots: SnapshotDesk = self._director.snapshots
         self.tracing: TraceDesk = self._director.tracing
+        self.envelopes: Inbox = self._director.envelopes
         self._value = self._director.value()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)

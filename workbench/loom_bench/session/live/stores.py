@@ -14,6 +14,7 @@ import msgspec
 
 from loom_bench.broker.contract import Broker
 from loom_bench.protocol.frames import Loaded
+from loom_bench.session.envelopes.flow_view import InboxFlow
 from loom_bench.session.live.sources import module_path
 from loom_bench.session.value import StateConflict
 from loom_runtime.recovery.difference import difference
@@ -36,7 +37,7 @@ class Stores:
 
     def folder(self, target: str, broker: Broker, loaded: Loaded) -> Path | None:
         """Return the folder of a flow's store on *broker*; ``None`` when it keeps no state."""
-        name = _name(target, broker)
+        name = store_name(target, broker.lasting or broker.bootstrap)
         if broker.lasting is None:
             folder = self._temporary() / name
         elif loaded.store is not None:
@@ -68,6 +69,14 @@ def state_home() -> Path:
     """Return the folder of stores that outlive a session."""
     given = os.environ.get("XDG_STATE_HOME")
     return Path(given or Path.home() / ".local" / "state") / "loom-bench" / "stores"
+
+
+def triage_path(flow: InboxFlow) -> Path | None:
+    """Return the file that the triage states of a flow are kept in; ``None`` on a broker whose
+    topics end with the session: places in them mean nothing then."""
+    if flow.lasting is None:
+        return None
+    return state_home().with_name("triage") / f"{store_name(flow.target, flow.lasting)}.sqlite"
 
 
 def sweep() -> None:
@@ -117,9 +126,10 @@ def _reads(stored: StoreIdentity, current: StoreIdentity, before: str, after: st
     return not any(each.refused for each in difference(only_before, only_after))
 
 
-def _name(target: str, broker: Broker) -> str:
+def store_name(target: str, broker: str) -> str:
+    """Return what is kept of a flow on *broker*, named as ever, is called in every session."""
     attribute = target.rpartition(".py:")[2] if ".py:" in target else ""
     path = module_path(target)
-    place = "\0".join((str(path), attribute, broker.lasting or broker.bootstrap))
+    place = "\0".join((str(path), attribute, broker))
     digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()
     return f"{path.stem}-{digest[:_NAME_CHARACTERS]}"

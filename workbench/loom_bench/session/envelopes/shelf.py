@@ -1,0 +1,236 @@
+"""The envelopes that are kept: grouped, bounded, searched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+from loom_bench.protocol.tracing import Verdict
+from loom_bench.session.envelopes.envelope import Envelope
+from loom_bench.session.envelopes.group import Group, Kept, fits, row_of, together
+from loom_bench.session.envelopes.terms import InboxFilter, TriageState
+from loom_bench.session.envelopes.triage import Decided
+from loom_bench.session.envelopes.value import (
+    EnvelopeWindow,
+    InboxGroup,
+    KeptReport,
+    ProofTally,
+)
+
+MAX_KEPT: Final = 50_000
+"""Envelopes that can be looked at one by one: so many are searched through in a blink."""
+
+MAX_BYTES: Final = 64 * 1024 * 1024
+"""About what the kept ones may take in memory."""
+
+MAX_GROUPS: Final = 1_000
+"""Groups that are told apart, as many as a host tells apart."""
+
+FIRST_KEPT: Final = 100
+"""Of a group that is too large the first are kept, and the newest: how it began, how it goes on."""
+
+_ENTRY_BYTES: Final = 900
+"""An entry without its texts, as measured."""
+
+_TRIMMED_AT_ONCE: Final = 500
+
+
+class Shelf:
+    """Keeps envelopes. Used by one thread.
+
+    Args:
+        decided: Tells what was decided about an envelope.
+    """
+
+    def __init__(self, decided: Callable[[Envelope], Decided]) -> None:
+        self._decided = decided
+        self._groups: dict[str, Group] = {}
+        self._by_number: dict[int, Kept] = {}
+        self._by_id: dict[str, Kept] = {}
+        self._filter = InboxFilter()
+        self._needle = ""
+        self._bytes = 0
+        self._seen = 0
+        self._ungrouped = 0
+        self._reload = 0
+        self._proved_in: int | None = None
+
+    def add(self, envelopes: Iterable[Envelope]) -> None:
+        """Take in envelopes, in the order in which they were written."""
+        for envelope in envelopes:
+            self._seen += 1
+            group = self._group(envelope)
+            if group is None:
+                self._ungrouped += 1
+                continue
+            kept = Kept(envelope, self._seen, self._decided(envelope))
+            kept.matches = fits(kept, self._filter, self._needle)
+            group.add(kept)
+            self._by_number[kept.number] = kept
+            self._by_id[envelope.id] = kept
+            self._bytes += _size(envelope)
+        while len(self._by_number) > MAX_KEPT or self._bytes > MAX_BYTES:
+            if not self._trim():
+                break
+
+    def tick(self) -> None:
+        """Close an interval of the histories; once a second."""
+        for group in self._groups.values():
+            group.tick()
+
+    def reloaded(self) -> None:
+        """Take in that another revision runs: groups that come from now on are new."""
+        self._reload += 1
+        for group in self._groups.values():
+            group.stale()
+
+    def decide_again(self, about: Iterable[Kept] | None = None) -> None:
+        """Ask anew what was decided, about *about* or about everything that is kept."""
+        for kept in list(self._by_number.values() if about is None else about):
+            decided = self._decided(kept.envelope)
+            if decided != kept.decided:
+                self._group_of(kept).decide(kept, decided, self._filter, self._needle)
+
+    def decide_rest(self, fingerprint: str, state: TriageState) -> None:
+        """Take in that the envelopes of a group that are counted only are in *state* too."""
+        self._groups[fingerprint].decide_rest(state)
+
+    def undo_rest(self, fingerprint: str) -> None:
+        """Take the last :meth:`decide_rest` of a group back."""
+        if fingerprint in self._groups:
+            self._groups[fingerprint].undo_rest()
+
+    def begin_proof(self, revision: int) -> None:
+        """Forget verdicts: those of another revision are asked for."""
+        self._proved_in = revision
+        for kept in self._by_number.values():
+            self._group_of(kept).judge(kept, None, "")
+
+    def judge(self, kept: Kept, verdict: Verdict, reason: str) -> None:
+        """Take in how an envelope did in the revision of the proof."""
+        if self._by_number.get(kept.number) is kept:
+            self._group_of(kept).judge(kept, verdict, reason)
+
+    def set_filter(self, wanted: InboxFilter) -> None:
+        """Let only some through."""
+        self._filter, self._needle = wanted, wanted.text.lower()
+        for group in self._groups.values():
+            group.match(wanted, self._needle)
+
+    def get(self, identity: str) -> Kept | None:
+        """Return a kept envelope."""
+        return self._by_id.get(identity)
+
+    def kept(self, fingerprint: str | None = None) -> Iterator[Kept]:
+        """Yield kept envelopes, of one group or of all, the oldest first."""
+        if fingerprint is None:
+            yield from self._by_number.values()
+        elif fingerprint in self._groups:
+            yield from self._groups[fingerprint].kept.values()
+
+    def fitting(self, wanted: InboxFilter) -> Iterator[Kept]:
+        """Yield the kept envelopes that a filter lets through, the oldest first."""
+        needle = wanted.text.lower()
+        return (each for each in self._by_number.values() if fits(each, wanted, needle))
+
+    def counted_only(self, fingerprint: str | None = None) -> int:
+        """Return how many envelopes, of one group or of all, are not kept."""
+        groups = self._groups.values() if fingerprint is None else [self._groups[fingerprint]]
+        return sum(group.count - len(group.kept) for group in groups)
+
+    def fingerprints(self) -> tuple[str, ...]:
+        """Return every group."""
+        return tuple(self._groups)
+
+    def window(self, fingerprint: str | None, first: int, count: int) -> EnvelopeWindow:
+        """Return some rows, the newest first."""
+        rows = self._by_number
+        total = sum(group.matches for group in self._groups.values())
+        if fingerprint is not None:
+            group = self._groups.get(fingerprint)
+            rows, total = ({}, 0) if group is None else (group.kept, group.matches)
+        matching = (each for each in reversed(rows.values()) if each.matches)
+        return EnvelopeWindow(
+            fingerprint=fingerprint,
+            first=first,
+            total=total,
+            rows=tuple(row_of(each) for each in islice(matching, first, first + count)),
+        )
+
+    def groups(self) -> tuple[InboxGroup, ...]:
+        """Return the groups that the filter lets through, the newest first."""
+        every = self._filter == InboxFilter()
+        return tuple(
+            group.view(fingerprint, self._reload, self._proved_in)
+            for fingerprint, group in reversed(self._groups.items())
+            if every or group.matches
+        )
+
+    def states(self) -> dict[TriageState, int]:
+        """Return how many envelopes are in each state."""
+        total: Counter[TriageState] = Counter()
+        for group in self._groups.values():
+            total += group.states()
+        return dict(total)
+
+    def report(self) -> KeptReport:
+        """Return what is held of all that came."""
+        kept, counted = len(self._by_number), self.counted_only()
+        text = ""
+        if counted or self._ungrouped:
+            text = (
+                f"{kept:,} of {self._seen:,} envelopes are kept: of large groups the first "
+                f"{FIRST_KEPT} and the newest. The others are counted, and lie in their topics."
+            )
+        if self._ungrouped:
+            text += f" {self._ungrouped:,} are of more groups than are told apart."
+        return KeptReport(
+            seen=self._seen,
+            kept=kept,
+            counted=counted,
+            ungrouped=self._ungrouped,
+            bytes=self._bytes,
+            text=text,
+        )
+
+    def proofs(self) -> tuple[ProofTally | None, dict[str, ProofTally]]:
+        """Return how open and fixed envelopes do in the revision of the proof: all, and by node."""
+        revision = self._proved_in
+        if revision is None:
+            return None, {}
+        nodes: dict[str, list[ProofTally]] = {}
+        for group in self._groups.values():
+            nodes.setdefault(group.newest.node, []).append(group.proof(revision))
+        by_node = {node: together(tallies, revision) for node, tallies in nodes.items()}
+        return together(by_node.values(), revision), by_node
+
+    def _group(self, envelope: Envelope) -> Group | None:
+        group = self._groups.pop(envelope.fingerprint, None)
+        if group is None:
+            if len(self._groups) >= MAX_GROUPS:
+                return None
+            group = Group(envelope, self._reload)
+        self._groups[envelope.fingerprint] = group  # the one that failed last stands last
+        return group
+
+    def _group_of(self, kept: Kept) -> Group:
+        return self._groups[kept.envelope.fingerprint]
+
+    def _trim(self) -> bool:
+        """Drop some of the middle of the largest group; return whether there was something."""
+        group = max(self._groups.values(), key=lambda each: len(each.kept), default=None)
+        if group is None or len(group.kept) <= 1:
+            return False
+        first = min(FIRST_KEPT, len(group.kept) // 2)
+        for kept in list(islice(group.kept.values(), first, first + _TRIMMED_AT_ONCE)):
+            group.drop(kept)
+            del self._by_number[kept.number]
+            self._by_id.pop(kept.envelope.id, None)
+            self._bytes -= _size(kept.envelope)
+        return True
+
+
+def _size(envelope: Envelope) -> int:
+    return _ENTRY_BYTES + len(envelope.searched) + len(envelope.reason) + 2 * len(envelope.key)
