@@ -10,7 +10,7 @@ import docker
 from loom_bench.broker.docker.engine import look_for_engine
 from loom_bench.broker.docker.leftovers import OWNER_LABEL
 from loom_bench.broker.docker.process import connect
-from tests.containers.tansu_image import REPOSITORY, import_image, root_filesystem
+from tests.containers.tansu_image import CONFIG, import_image, root_filesystem
 
 _TIMEOUT_S = 60
 
@@ -21,6 +21,7 @@ class Engine:
     def __init__(self) -> None:
         self._client: Any = docker.from_env(timeout=_TIMEOUT_S)
         self._known = {container.id for container in self._containers()}
+        self._made: set[str] = set()
 
     @functools.cached_property
     def image(self) -> str:
@@ -29,7 +30,9 @@ class Engine:
 
     def make_image(self, tag: str, filesystem: bytes, *changes: str) -> str:
         """Make an image from a tar; returns its name."""
-        return import_image(self._client.api, tag, filesystem, *([changes] if changes else []))
+        name = import_image(self._client.api, tag, filesystem, changes or CONFIG)
+        self._made.add(self._client.images.get(name).id)
+        return name
 
     def has_image(self, name: str) -> bool:
         """Whether the engine has an image."""
@@ -93,8 +96,8 @@ class Engine:
 
     def close(self) -> None:
         """Remove the test images."""
-        for image in self._client.images.list(name=REPOSITORY):
-            self._client.images.remove(image.id, force=True)
+        for image in self._made:
+            self._client.images.remove(image, force=True)
         self.disconnect()
 
     def _containers(self) -> list[Any]:
