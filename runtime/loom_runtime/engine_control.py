@@ -24,6 +24,7 @@ class RunControl:
     Attributes:
         until_idle_ms: When every partition has been at its end for so long, the run finishes by
             itself; ``None`` for never.
+        at_limit: How a run ends that reaches a limit.
     """
 
     def __init__(self, *, until_idle_ms: int | None = None, max_records: int | None = None) -> None:
@@ -33,6 +34,7 @@ class RunControl:
         self._read = 0
         self._lock = Lock()
         self._stop: StopMode | None = None
+        self.at_limit = StopMode.FINISH
         self._paused = False
         self._steps: set[str] = set()
         self._at_end: dict[str, bool] = {}
@@ -66,6 +68,11 @@ class RunControl:
         """Ask the run to hand on everything that is held, commit and end."""
         if self._stop is None:
             self._stop = StopMode.FINISH
+
+    def end_at_limit(self) -> None:
+        """Ask the run to end as one that reaches a limit does."""
+        if self._stop is None:
+            self._stop = self.at_limit
 
     def pause(self) -> None:
         """Stop reading; what was read is still written and committed."""
@@ -121,10 +128,10 @@ class RunControl:
                 self._read += read
                 exhausted = self._read >= self._max_records
             if exhausted:
-                self.finish()
+                self.end_at_limit()
         if read or not all(self._at_end.values()):
             self._busy_at_s = monotonic()
         elif self.until_idle_ms is not None:
             idle_ms = (monotonic() - self._busy_at_s) * 1000
             if idle_ms >= self.until_idle_ms:
-                self.finish()
+                self.end_at_limit()

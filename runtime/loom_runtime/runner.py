@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from loom_runtime.engine.context import EngineContext
     from loom_runtime.engine.prepared import PreparedRun
     from loom_runtime.execution.sampling import OutputSampler
+    from loom_runtime.replay.transport import ReplayRun
 
 _log = structlog.get_logger(__name__)
 
@@ -46,12 +47,14 @@ class StreamingRunner:
         control: Commands to the run: drain, finish, pause, limits.
         revision: Name of the flow's code version; stands in envelopes and snapshots.
         output_sampler: Who counts and samples what runs write; ``None`` for nobody.
+        replay: What makes runs replays; ``None`` for nothing.
     """
 
     def __init__(self) -> None:
         self.control = RunControl()
         self.revision: str | None = None
         self.output_sampler: OutputSampler | None = None
+        self.replay: ReplayRun | None = None
         self._flow: Flow | None = None
         self._plan: CompiledPlan | None = None
         self._config: ConfigContext | None = None
@@ -151,6 +154,7 @@ class StreamingRunner:
             error_sinks={**self._registered_error_sinks(), **(error_sinks or {})},
             revision=self.revision,
             listeners=list(self._report_listeners),
+            replay=self.replay,
         )
         self._prepared.context.output_sampler = self.output_sampler
         return self._prepared.dataflow

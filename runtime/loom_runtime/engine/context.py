@@ -18,6 +18,7 @@ from loom_runtime.execution.statistics import NodeStatistics, merged
 from loom_runtime.execution.travel import partition_key
 from loom_runtime.execution.worker import Surroundings, Worker
 from loom_runtime.ledger import LedgerReport, LedgerRow, PartitionLedger
+from loom_runtime.replay.capture import OutputCapture
 from loom_runtime.transport import Transport
 
 ReportListener = Callable[[LedgerReport], None]
@@ -50,6 +51,7 @@ class EngineContext:
         revision: Revision of the flow's code.
         listeners: Called with the ledger at the end of every epoch.
         output_sampler: Who counts and samples what is written; ``None`` for nobody.
+        capture: Who takes down what is written; ``None`` for nobody.
     """
 
     layout: Layout
@@ -60,6 +62,7 @@ class EngineContext:
     revision: str | None = None
     listeners: list[ReportListener] = field(default_factory=list)
     output_sampler: OutputSampler | None = None
+    capture: OutputCapture | None = None
     workers: list[Worker] = field(default_factory=list)
     ledgers: dict[str, PartitionLedger] = field(default_factory=dict)
     _of_thread: dict[int, _OfThread] = field(default_factory=dict)

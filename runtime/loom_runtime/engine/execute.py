@@ -55,7 +55,11 @@ _RARE_COLLECTIONS = _RareCollections()
 
 
 def execute(
-    flow: Dataflow, runtime: BytewaxRuntimeConfig, backup_interval: timedelta | None
+    flow: Dataflow,
+    runtime: BytewaxRuntimeConfig,
+    backup_interval: timedelta | None,
+    *,
+    every_batch: bool = False,
 ) -> None:
     """Run *flow* until it ends.
 
@@ -63,6 +67,7 @@ def execute(
         flow: The dataflow.
         runtime: Workers, cluster, epochs and recovery.
         backup_interval: How long superseded snapshots are kept; used with recovery only.
+        every_batch: Whether an epoch ends after every batch, whatever its length is to be.
 
     Raises:
         RunError: When the run fails.
@@ -79,7 +84,9 @@ def execute(
                 workers_per_process=runtime.workers_per_process,
                 process_id=runtime.process_id,
                 addresses=addresses,
-                epoch_interval=timedelta(milliseconds=runtime.epoch_interval_ms),
+                epoch_interval=timedelta(
+                    milliseconds=0 if every_batch else runtime.epoch_interval_ms
+                ),
                 recovery_config=recovery,
             )
     except (KeyboardInterrupt, GeneratorExit):

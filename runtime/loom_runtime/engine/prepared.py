@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import structlog
 from bytewax.dataflow import Dataflow
 
-from loom_runtime.compiler.plan import CompiledPlan, NodeKind
+from loom_runtime.compiler.plan import CompiledNode, CompiledPlan, CompiledSource, NodeKind
 from loom_runtime.config.runtime import BytewaxRuntimeConfig
 from loom_runtime.engine.context import EngineContext
 from loom_runtime.engine.dataflow import build_dataflow
@@ -30,6 +33,7 @@ from loom_runtime.ledger import LedgerReport
 from loom_runtime.observability import ObservabilityRuntime
 from loom_runtime.recovery.identity import identity_of
 from loom_runtime.recovery.store import backup_interval, prepare_store
+from loom_runtime.replay.transport import ReplayRun
 from loom_runtime.sinks import ErrorSink
 from loom_runtime.transport import OutputWriter, PartitionReader, Transport
 
@@ -44,12 +48,16 @@ class PreparedRun:
         context: What its workers share.
         dataflow: What Bytewax runs.
         runtime: How it runs.
+        bridge: The process's event loop.
+        resources: What is released at the end.
+        epoch_every_batch: Whether an epoch ends after every batch.
     """
 
     context: EngineContext
     runtime: BytewaxRuntimeConfig
     bridge: BridgeOfProcess
     resources: ExitStack = field(default_factory=ExitStack)
+    epoch_every_batch: bool = False
     _closed: bool = False
 
     @cached_property
@@ -65,22 +73,28 @@ class PreparedRun:
         """
         settings = self.runtime.recovery
         _ = self.context.partitions
-        interval = None
-        if settings is not None:
-            self.resources.enter_context(
-                prepare_store(
-                    Path(settings.db_dir),
-                    identity_of(self.context.layout.plan),
-                    partitions=settings.partitions,
-                    initialise=initialise_store,
-                    addresses=self.runtime.addresses,
-                    process_id=self.runtime.process_id,
-                )
-            )
-            interval = backup_interval(settings)
-        else:
+        if settings is None:
             self._warn_of_state()
-        execute(self.dataflow, self.runtime, interval)
+            execute(self.dataflow, self.runtime, None)
+            return
+        # The store is kept until the run's clients are closed too: they are what writes.
+        with prepare_store(
+            Path(settings.db_dir),
+            identity_of(self.context.layout.plan),
+            partitions=settings.partitions,
+            initialise=initialise_store,
+            addresses=self.runtime.addresses,
+            process_id=self.runtime.process_id,
+        ):
+            try:
+                execute(
+                    self.dataflow,
+                    self.runtime,
+                    backup_interval(settings),
+                    every_batch=self.epoch_every_batch,
+                )
+            finally:
+                self.close()
 
     def _warn_of_state(self) -> None:
         nodes = [each.node for each in self.context.layout.exchanges]
@@ -143,14 +157,15 @@ def prepare(
     error_sinks: Mapping[ErrorKind, ErrorSink],
     revision: str | None,
     listeners: list[Callable[[LedgerReport], None]],
+    replay: ReplayRun | None = None,
 ) -> PreparedRun:
-    """Return a run of *plan* on Kafka."""
+    """Return a run of *plan* on Kafka; with *replay* it reads again and commits nothing."""
     layout = lay_out(plan, error_sinks)
     process_id = runtime.process_id or 0
     process_count = len(runtime.addresses or ("",))
     observation = Observation(plan, observability)
     topics = KafkaTransport(
-        plan.source,
+        plan.source if replay is None else _uncommitted(plan.source),
         layout.ports,
         process_id=process_id,
         process_count=process_count,
@@ -171,6 +186,8 @@ def prepare(
     transport: Transport = topics
     if error_sinks:
         transport = _WithRegisteredSinks(topics, with_registered)
+    if replay is not None:
+        transport = replay.around(transport if replay.real_topics else topics, layout.ports)
     prepared = assemble(
         layout,
         runtime,
@@ -182,7 +199,31 @@ def prepare(
         revision=revision,
     )
     prepared.context.listeners += listeners
+    if replay is not None:
+        _take_down(prepared, replay)
     return prepared
+
+
+def _uncommitted(source: CompiledSource) -> CompiledSource:
+    """Return *source* read so that the client commits nothing by itself."""
+    settings = msgspec.structs.replace(source.settings, delivery="at_least_once")
+    return dataclasses.replace(source, settings=settings)
+
+
+def _take_down(prepared: PreparedRun, replay: ReplayRun) -> None:
+    """Have outputs and failures captured."""
+    context, capture = prepared.context, replay.capture
+    context.capture = capture
+    also = context.surroundings.listener
+
+    def failed(envelope: Any, message: Any, node: CompiledNode | None) -> None:
+        capture.failed(envelope, message, node)
+        if also is not None:
+            also(envelope, message, node)
+
+    prepared.epoch_every_batch = replay.steering.record_by_record
+    context.surroundings = dataclasses.replace(context.surroundings, listener=failed)
+    prepared.resources.callback(capture.close)
 
 
 def assemble(

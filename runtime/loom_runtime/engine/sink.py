@@ -11,7 +11,7 @@ from loom_runtime.engine.context import EngineContext
 from loom_runtime.execution.layout import Port
 from loom_runtime.execution.travel import Parcel
 from loom_runtime.failures import DeliveryError
-from loom_runtime.ledger import Fate, PartitionLedger
+from loom_runtime.ledger import Fate
 from loom_runtime.transport import Undelivered
 
 
@@ -22,25 +22,26 @@ class PartitionSink(StatefulSinkPartition[Parcel, bytes | None]):
     the ledger has one place.
     """
 
-    def __init__(
-        self, context: EngineContext, ledger: PartitionLedger, resume_state: bytes | None
-    ) -> None:
+    def __init__(self, context: EngineContext, key: str, resume_state: bytes | None) -> None:
         self._context = context
+        self._key = key
         self._persistent = context.persistent
         self._ports = context.layout.ports
         self._writer = context.transport.writer()
-        self._ledger = ledger
+        self._ledger = ledger = context.ledgers[key]
         self._pending: list[tuple[int, list[int], list[Any]]] = []
         if resume_state is not None:
             ledger.load(resume_state)
 
     def write_batch(self, items: list[Parcel]) -> None:
         """Hand outputs to the writer; they count when the epoch's flush has delivered them."""
-        sampler = self._context.output_sampler
+        sampler, capture = self._context.output_sampler, self._context.capture
         for parcel in items:
             self._ledger.apply(parcel.receipt)
             for write in parcel.writes:
                 self._writer.write(write[0], write[2])
+                if capture is not None:
+                    capture.wrote(self._key, *write)
                 if sampler is not None:
                     sampler.wrote(write[0], write[2])
                 self._pending.append(write)
@@ -96,7 +97,7 @@ class PartitionedSink(FixedPartitionedSink[Parcel, bytes | None]):
         resume_state: bytes | None,
     ) -> PartitionSink:
         """Make one part."""
-        return PartitionSink(self._context, self._context.ledgers[for_part], resume_state)
+        return PartitionSink(self._context, for_part, resume_state)
 
 
 def _not_delivered(port: Port, lost: Sequence[Undelivered]) -> DeliveryError:

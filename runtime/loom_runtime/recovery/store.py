@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 
@@ -33,6 +33,7 @@ from loom_runtime.recovery.parts import (
     resume_epoch,
 )
 from loom_runtime.recovery.remapping import finish_remapping
+from loom_runtime.recovery.run_log import RunLine, note_run, now_ms
 
 WAIT_S: Final = 30.0
 """How long a process waits for others that prepare the store or are about to end, seconds."""
@@ -117,7 +118,16 @@ def prepare_store(
                 report = StoreReport(created=False, prepared=False)
             lease.open_gate()
         _tell(db_dir, report)
-        yield report
+        if report.prepared:
+            epoch = report.resume_epoch or 1
+            note_run(db_dir, RunLine(what="began", at_ms=now_ms(), epoch=epoch))
+        how: Literal["ended", "failed"] = "failed"
+        try:
+            yield report
+            how = "ended"
+        finally:
+            if report.prepared:
+                note_run(db_dir, RunLine(what=how, at_ms=now_ms()))
 
 
 def backup_interval(settings: BytewaxRecoverySettings) -> timedelta:

@@ -129,5 +129,6 @@ def load(command: Load) -> tuple[Loaded | LoadFailed, RunnableFlow | None]:
         feed_hash=feed_hash(module, flow),
         identity=identity_of(plan),
         store=None if runnable is None else runnable.configured_store,
+        revision="" if runnable is None else runnable.revision,
     )
     return loaded, runnable

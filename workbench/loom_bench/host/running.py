@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,8 +9,10 @@ import msgspec
 
 from loom_bench.host.configuration import read_configuration
 from loom_bench.host.import_failures import raised_diagnosis
+from loom_bench.host.loading import local_files
 from loom_bench.host.outbox import Outbox
 from loom_bench.host.pulse import Pulse
+from loom_bench.host.replaying import ReplaySide
 from loom_bench.host.telemetry import Telemetry
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import (
@@ -26,7 +27,9 @@ from loom_bench.protocol.frames import (
     Started,
     Stop,
 )
+from loom_bench.protocol.replaying import SteerReplay
 from loom_bench.protocol.steering import StepBatch, WatchNode
+from loom_bench.revision_name import revision_name
 from loom_runtime.config.context import ConfigContext
 from loom_runtime.config.runtime import BytewaxRecoverySettings, BytewaxRuntimeConfig
 from loom_runtime.engine_control import StopMode
@@ -34,12 +37,6 @@ from loom_runtime.failures import RunError
 from loom_runtime.flow.process import StreamFlow
 from loom_runtime.observability import ObservabilityConfig, ObservabilityRuntime
 from loom_runtime.runner import StreamingRunner
-
-_REVISION_CHARACTERS = 12
-
-_KEPT_STATE_MS = 60_000
-"""How long superseded state is kept in the bench's own stores: Bytewax scans every row that is kept
-at every epoch."""
 
 _DEFAULT_EPOCH_MS = BytewaxRuntimeConfig().epoch_interval_ms
 _EPOCH_MS = 50
@@ -89,8 +86,10 @@ class RunnableFlow:
         self.runner = StreamingRunner.from_context(
             self._flow, config=config, observability_runtime=self.observability
         )
-        content = self._path.read_bytes()
-        self.runner.revision = hashlib.sha256(content).hexdigest()[:_REVISION_CHARACTERS]
+        files = list(map(Path, local_files(self._path)))
+        if self._config_file is not None:
+            files.append(self._config_file)
+        self.revision = self.runner.revision = revision_name(self._path, files)
 
     @property
     def configured_store(self) -> str | None:
@@ -122,7 +121,7 @@ class RunJob:
         self._runner = flow.runner
         self._observability = flow.observability
         self._runtime = self._runner.runtime
-        if command.live:
+        if command.live or command.store is not None:
             self._runtime = run_alone(self._runtime, command.store)
         control = self._runner.control
         control.until_idle_ms = command.until_idle_ms
@@ -131,6 +130,13 @@ class RunJob:
             control.pause()
         self._watched: str | None = None
         self._pulse: Pulse | None = None
+        self._replay: ReplaySide | None = None
+        if command.replay is not None and self._failure is None:
+            control.resume()
+            try:
+                self._replay = ReplaySide(self._runner, command.replay, paused=command.paused)
+            except OSError as error:
+                self._failure = _failure(error)
 
     def run(self, outbox: Outbox) -> None:
         """Run until the end; tells Started, everything in between, and Finished."""
@@ -144,12 +150,16 @@ class RunJob:
         outbox.answer(Started())
         failure: Diagnosis | None = None
         self._pulse.start()
+        if self._replay is not None:
+            self._replay.start(outbox)
         try:
             self._runner.run(runtime=self._runtime)
         except Exception as error:  # noqa: BLE001 - whatever ended the run is told to the bench
             failure = _failure(error)
         finally:
             self._pulse.stop()
+            if self._replay is not None:
+                self._replay.stop()
             self._observability.close()
         report = self._runner.last_report()
         if report is not None:
@@ -165,9 +175,11 @@ class RunJob:
             case Finish():
                 control.finish()
             case Pause():
-                control.pause()
+                (self._replay or control).pause()
             case Resume():
-                control.resume()
+                (self._replay or control).resume()
+            case SteerReplay() if self._replay is not None:
+                self._replay.steer(command)
             case StepBatch():
                 control.step()
             case WatchNode():
@@ -187,12 +199,12 @@ class RunJob:
 
 def run_alone(runtime: BytewaxRuntimeConfig, store: str | None) -> BytewaxRuntimeConfig:
     """Return how a live session runs a flow: in one process, in short epochs, its state in the
-    folder *store* when there is one."""
+    folder *store* when there is one.
+
+    The engine keeps all history there, which costs it nothing; the bench thins it out."""
     recovery = runtime.recovery
     if store is not None:
-        recovery = BytewaxRecoverySettings(
-            db_dir=store, backup_interval_ms=_KEPT_STATE_MS, partitions=_STORE_FILES
-        )
+        recovery = BytewaxRecoverySettings(db_dir=store, partitions=_STORE_FILES)
     epoch_ms = runtime.epoch_interval_ms
     return msgspec.structs.replace(
         runtime,

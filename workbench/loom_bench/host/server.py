@@ -72,6 +72,8 @@ class Server:
                 with self._dumped_after(command.time_limit_ms):
                     outbox.answer(check(command))
             case Load():
+                if command.replay:
+                    os.environ["LOOM_REPLAY"] = "1"
                 with self._dumped_after(command.time_limit_ms):
                     answer, self._loaded = load(command)
                 outbox.answer(answer)

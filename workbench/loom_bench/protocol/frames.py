@@ -12,6 +12,7 @@ import msgspec
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.feeding import Feed, FeedFinished, FeedProgress, SetRate
 from loom_bench.protocol.measurements import Commits, Nodes, Outputs, Samples
+from loom_bench.protocol.replaying import ReplayOrder, ReplayProgress, SteerReplay
 from loom_bench.protocol.steering import RecordWritten, StepBatch, WarmUp, WatchNode, WriteRecord
 from loom_bench.protocol.tracing import (
     AnswerStop,
@@ -66,6 +67,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag="load"):
         bootstrap: Addresses that override those of the configuration; ``None`` for none.
         plaintext: Whether the broker there knows no TLS and no login, whatever is configured.
         to_run: Whether Start will follow.
+        replay: Whether that Start will be a replay: the user's code sees ``LOOM_REPLAY=1``.
         time_limit_ms: When it takes longer, the host dumps its stacks: the bench ends it then.
     """
 
@@ -74,6 +76,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag="load"):
     bootstrap: str | None = None
     plaintext: bool = False
     to_run: bool = False
+    replay: bool = False
     time_limit_ms: int = LOAD_TIME_LIMIT_MS
 
 
@@ -104,6 +107,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
         paused: Whether to begin paused.
         live: Whether revisions will follow: the flow runs in this process alone, and in short
             epochs unless their length is configured.
+        replay: What makes the run a replay of the fork in *store*; ``None`` for no replay.
     """
 
     until_idle_ms: int | None = None
@@ -113,6 +117,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, tag="start"):
     store: str | None = None
     paused: bool = False
     live: bool = False
+    replay: ReplayOrder | None = None
 
 
 class FinishWhenIdle(msgspec.Struct, frozen=True, tag="finish_when_idle"):
@@ -168,6 +173,7 @@ BenchFrame = (
     | SetBreakpoint
     | ClearBreakpoint
     | AnswerStop
+    | SteerReplay
 )
 """Whatever the bench sends after its Hello."""
 
@@ -188,6 +194,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
         feed_hash: Hash of that function's code and of the source's payload types.
         identity: What the plan demands of a recovery store.
         store: Folder of the recovery store that the configuration names; ``None`` for none.
+        revision: Name of the code's version, as snapshots and envelopes carry it.
     """
 
     plan: PlanDocument
@@ -199,6 +206,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
     feed_hash: str = ""
     identity: StoreIdentity | None = None
     store: str | None = None
+    revision: str = ""
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):
@@ -357,5 +365,6 @@ HostFrame = (
     | BreakpointSet
     | LiveStop
     | StopEnded
+    | ReplayProgress
 )
 """Whatever a host sends after its Hello."""

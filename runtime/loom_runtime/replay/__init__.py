@@ -1,0 +1,1 @@
+"""Runs a flow again on records that it has read before: bounded, paced, steered, captured."""

@@ -1,0 +1,160 @@
+"""How far and how fast a replay reads; asked by its readers, told by whoever watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from threading import Lock
+from time import monotonic
+from typing import Literal
+
+from loom_runtime.wire.records import RawRecord
+
+StepUnit = Literal["record", "batch", "epoch"]
+
+
+class ReplaySteering:
+    """Lets a replay's records go. Every method may be called from any thread.
+
+    Args:
+        ends: Offset at which a source partition ends, by its key; one that is absent ends where
+            its log does.
+        record_by_record: Whether an epoch takes one record, of whichever partition has the
+            oldest.
+        pace: ``0`` for full speed, ``1`` as the records' timestamps say, ``10`` ten times as fast.
+        paused: Whether to begin paused.
+    """
+
+    def __init__(
+        self,
+        ends: Mapping[str, int],
+        *,
+        record_by_record: bool = False,
+        pace: float = 0.0,
+        paused: bool = False,
+    ) -> None:
+        self.ends = dict(ends)
+        self.record_by_record = record_by_record
+        self._pace = pace
+        self._paused = paused
+        self._lock = Lock()
+        self._step: StepUnit | None = None
+        self._stepped: set[str] = set()
+        self._read_in_step = 0
+        self._open_epoch_of: str | None = None
+        self._heads: dict[str, int | None] = {}
+        self._base: tuple[float, int] | None = None
+        self._newest_ms = 0
+        self.records = 0
+        self.barriers = 0
+        self.positions: dict[str, int] = {}
+        self.began: dict[str, int] = {}
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is read until somebody says so."""
+        return self._paused and self._step is None
+
+    def pause(self) -> None:
+        """Stop reading."""
+        with self._lock:
+            self._paused, self._step = True, None
+
+    def resume(self) -> None:
+        """Go on reading."""
+        with self._lock:
+            self._paused, self._step = False, None
+            self._base = None
+
+    def set_pace(self, pace: float) -> None:
+        """Change the pace."""
+        with self._lock:
+            self._pace, self._base = pace, None
+
+    def step(self, unit: StepUnit) -> None:
+        """While paused, go on by a record, a batch of every partition, or an epoch."""
+        with self._lock:
+            if self._paused:
+                self._step, self._stepped, self._read_in_step = unit, set(), 0
+                self._base = None
+
+    def opened(self, partition: str, position: int) -> None:
+        """Take in that a partition is read from *position* on."""
+        with self._lock:
+            self.began[partition] = self.positions[partition] = position
+            self._heads[partition] = None
+
+    def closed_epoch(self, partition: str) -> None:
+        """Take in that everything that *partition* has let go is written."""
+        with self._lock:
+            self.barriers += 1
+            if self._open_epoch_of == partition:
+                self._open_epoch_of = None
+            if self._step == "epoch" and self._read_in_step:
+                self._step = None
+
+    def at_end(self, partition: str) -> None:
+        """Take in that a partition has nothing left."""
+        with self._lock:
+            self._heads.pop(partition, None)
+            if self._step == "batch":
+                self._stepped.add(partition)
+                self._end_batch_step()
+
+    def grant(self, partition: str, waiting: Sequence[RawRecord]) -> int:
+        """Return how many of the records that wait in a partition may go now."""
+        with self._lock:
+            self._heads[partition] = waiting[0][4] if waiting else None
+            count = self._granted(partition, waiting)
+            if count:
+                self._note(partition, count, waiting)
+            return count
+
+    def _granted(self, partition: str, waiting: Sequence[RawRecord]) -> int:
+        if not waiting or (self._paused and self._step is None):
+            return 0
+        if self._step == "batch" and partition in self._stepped:
+            return 0
+        count = len(waiting)
+        if self.record_by_record or self._step == "record":
+            count = min(count, self._one(partition))
+        return min(count, self._due(waiting)) if self._pace and self._step is None else count
+
+    def _note(self, partition: str, count: int, waiting: Sequence[RawRecord]) -> None:
+        self.records += count
+        self._read_in_step += count
+        self._newest_ms = max(self._newest_ms, waiting[count - 1][4])
+        self.positions[partition] = waiting[count - 1][0] + 1
+        self._heads[partition] = waiting[count][4] if count < len(waiting) else None
+        if self.record_by_record:
+            self._open_epoch_of = partition
+        if self._step == "record":
+            self._step = None
+        elif self._step == "batch":
+            self._stepped.add(partition)
+            self._end_batch_step()
+
+    def _end_batch_step(self) -> None:
+        if self._stepped >= self._heads.keys():
+            self._step = None
+
+    def _one(self, partition: str) -> int:
+        """Return 1 when it is the partition's turn: nothing else is open, no other has an older
+        record."""
+        if self.record_by_record and self._open_epoch_of is not None:
+            return 0
+        if any(head is None for head in self._heads.values()):
+            return 0  # whose record comes next is not known yet
+        oldest = min((head, key) for key, head in self._heads.items() if head is not None)
+        return 1 if oldest[1] == partition else 0
+
+    def _due(self, waiting: Sequence[RawRecord]) -> int:
+        """Return how many records are due by their timestamps."""
+        now_s = monotonic()
+        if self._base is None:
+            self._base = now_s, max(waiting[0][4], self._newest_ms)
+        began_s, began_ms = self._base
+        reached_ms = began_ms + (now_s - began_s) * 1000 * self._pace
+        for count, record in enumerate(waiting):
+            if record[4] > reached_ms:
+                return count
+        return len(waiting)
