@@ -6,6 +6,9 @@ from enum import StrEnum
 from threading import Lock
 from time import monotonic
 
+_LONGEST_WAIT_S = 0.02
+"""An idle partition is looked at more and more rarely, at least 50 times a second."""
+
 
 class StopMode(StrEnum):
     """How a run ends.
@@ -25,6 +28,7 @@ class RunControl:
         until_idle_ms: When every partition has been at its end for so long, the run finishes by
             itself; ``None`` for never.
         at_limit: How a run ends that reaches a limit.
+        longest_wait_s: How long an idle partition may wait before it is looked at again, seconds.
     """
 
     def __init__(self, *, until_idle_ms: int | None = None, max_records: int | None = None) -> None:
@@ -35,6 +39,7 @@ class RunControl:
         self._lock = Lock()
         self._stop: StopMode | None = None
         self.at_limit = StopMode.FINISH
+        self.longest_wait_s = _LONGEST_WAIT_S
         self._paused = False
         self._steps: set[str] = set()
         self._at_end: dict[str, bool] = {}

@@ -13,9 +13,6 @@ from loom_runtime.execution.travel import DecodedBatch, Flush, SourceBatch, part
 from loom_runtime.recovery.positions import decode_position, encode_position
 
 _SHORTEST_WAIT_S = 0.001
-_LONGEST_WAIT_S = 0.02
-"""An idle partition is looked at more and more rarely, at least 50 times a second."""
-
 _LONGEST_WAIT_BEFORE_COMMIT_S = 0.002
 """The same while records wait for the epoch's end, so that their commit follows it closely."""
 
@@ -81,7 +78,7 @@ class PartitionSource(StatefulSourcePartition[Item, bytes]):
     def _read(self) -> list[Item]:
         control = self._context.control
         if not control.may_read(self._key):
-            self._wait_s = _LONGEST_WAIT_S
+            self._wait_s = control.longest_wait_s
             return []
         granted = control.grant(self._batch_size)
         batch = self._reader.read(granted) if granted else None
@@ -97,7 +94,8 @@ class PartitionSource(StatefulSourcePartition[Item, bytes]):
 
     def _longest_wait_s(self) -> float:
         uncommitted = self._reader.position != self._snapshot_position
-        return _LONGEST_WAIT_BEFORE_COMMIT_S if uncommitted else _LONGEST_WAIT_S
+        longest_s = self._context.control.longest_wait_s
+        return min(longest_s, _LONGEST_WAIT_BEFORE_COMMIT_S) if uncommitted else longest_s
 
     def _stop(self, stop: StopMode, *, at_barrier: bool) -> list[Item]:
         """Hand on what is held, level by level, a barrier between; then commit and end."""

@@ -9,13 +9,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from loom_runtime.recovery.parts import (
-    Access,
-    PartFile,
-    check_complete,
-    part_files,
-    resume_epoch,
-)
+from loom_runtime.recovery.part_access import Access
+from loom_runtime.recovery.parts import PartFile, check_complete, part_files, resume_epoch
 from loom_runtime.recovery.pickled import read_pickled
 
 

@@ -10,11 +10,11 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from enum import Enum, auto
 from pathlib import Path
 from typing import Any, Final, Self
 
 from loom_runtime.recovery.errors import StoreDamagedError, StoreUnreachableError
+from loom_runtime.recovery.part_access import PRAGMAS, Access, opening_mode
 from loom_runtime.recovery.part_errors import RESTORE, explained_error
 
 PART_PATTERN: Final = "*.sqlite3"
@@ -66,42 +66,6 @@ def part_files(db_dir: Path) -> list[Path]:
     return sorted(db_dir.glob(PART_PATTERN))
 
 
-class Access(Enum):
-    """What a file is opened for.
-
-    ``LOOK``: to look and leave every byte of the store as it is. ``READ``: to look, with the right
-    to clean up what a crash has left. ``WRITE``: to change it, beside programs that read it, such
-    as a backup that follows along. ``ALONE``: to change it when no other program has it open.
-    """
-
-    LOOK = auto()
-    READ = auto()
-    WRITE = auto()
-    ALONE = auto()
-
-
-_PRAGMAS: Final[Mapping[Access, tuple[str, ...]]] = {
-    Access.LOOK: ("PRAGMA query_only = ON",),
-    Access.READ: ("PRAGMA query_only = ON",),
-    Access.WRITE: (),
-    # A connection to a WAL file holds a lock as long as it is open, so an exclusive one is had only
-    # when there is no other.
-    Access.ALONE: ("PRAGMA locking_mode = EXCLUSIVE",),
-}
-
-
-def _mode(path: Path, access: Access) -> str:
-    """Return how SQLite is to open a file.
-
-    Whoever opens a file that nobody uses makes a log and a lock file beside it, unless it is told
-    that nothing changes. A log that is there has to be read.
-    """
-    if access is not Access.LOOK:
-        return "mode=rw"
-    log = path.with_name(f"{path.name}-wal")
-    return "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
-
-
 class PartFile:
     """One file, open.
 
@@ -123,12 +87,12 @@ class PartFile:
             )
         with self._explained():
             self._connection = sqlite3.connect(
-                f"{path.absolute().as_uri()}?{_mode(path, access)}",
+                f"{path.absolute().as_uri()}?{opening_mode(path, access)}",
                 uri=True,
                 timeout=_BUSY_TIMEOUT_S,
                 isolation_level=None,
             )
-            for pragma in _PRAGMAS[access]:
+            for pragma in PRAGMAS[access]:
                 self._connection.execute(pragma)
 
     def __enter__(self) -> Self:
@@ -261,6 +225,20 @@ class PartFile:
                 "WHERE step_id = ? AND snap_epoch < ? GROUP BY state_key",
                 (step_id, before),
             )
+
+    def remove_superseded(self, low: int, high: int, first: int, last: int, kept: int) -> int:
+        """Delete rows of the epochs *first* to *last* whose key has a newer one up to *kept*.
+
+        Only rows with a ``rowid`` from *low* to *high* are looked at; returns how many went.
+        """
+        with self._explained():
+            return self._connection.execute(
+                "DELETE FROM snaps WHERE rowid BETWEEN ? AND ? AND snap_epoch BETWEEN ? AND ? AND "
+                "EXISTS (SELECT 1 FROM snaps AS newer WHERE newer.step_id = snaps.step_id AND "
+                "newer.state_key = snaps.state_key AND newer.snap_epoch > snaps.snap_epoch AND "
+                "newer.snap_epoch <= ?)",
+                (low, high, first, last, kept),
+            ).rowcount
 
     def back_up(self, target: Path) -> None:
         """Copy the file, with what its log holds, to the new file *target*."""

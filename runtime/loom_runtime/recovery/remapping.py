@@ -31,7 +31,8 @@ from loom_runtime.recovery.identity import (
     sync_folder,
 )
 from loom_runtime.recovery.lease import Claim, leased
-from loom_runtime.recovery.parts import Access, PartFile, check_complete, part_files
+from loom_runtime.recovery.part_access import Access
+from loom_runtime.recovery.parts import PartFile, check_complete, part_files
 
 REMAPPING_FILE: Final = "loom-remapping.json"
 

@@ -25,13 +25,8 @@ from loom_runtime.recovery.identity import (
     save_identity,
 )
 from loom_runtime.recovery.lease import Claim, cluster_name, leased
-from loom_runtime.recovery.parts import (
-    Access,
-    PartFile,
-    check_complete,
-    part_files,
-    resume_epoch,
-)
+from loom_runtime.recovery.part_access import Access
+from loom_runtime.recovery.parts import PartFile, check_complete, part_files, resume_epoch
 from loom_runtime.recovery.remapping import finish_remapping
 from loom_runtime.recovery.run_log import RunLine, note_run, now_ms
 
@@ -118,16 +113,23 @@ def prepare_store(
                 report = StoreReport(created=False, prepared=False)
             lease.open_gate()
         _tell(db_dir, report)
-        if report.prepared:
-            epoch = report.resume_epoch or 1
-            note_run(db_dir, RunLine(what="began", at_ms=now_ms(), epoch=epoch))
-        how: Literal["ended", "failed"] = "failed"
-        try:
+        with _noted(db_dir, report):
             yield report
-            how = "ended"
-        finally:
-            if report.prepared:
-                note_run(db_dir, RunLine(what=how, at_ms=now_ms()))
+
+
+@contextmanager
+def _noted(db_dir: Path, report: StoreReport) -> Iterator[None]:
+    """Note when the run begins and how it ends."""
+    if not report.prepared:
+        yield
+        return
+    note_run(db_dir, RunLine(what="began", at_ms=now_ms(), epoch=report.resume_epoch or 1))
+    how: Literal["ended", "failed"] = "failed"
+    try:
+        yield
+        how = "ended"
+    finally:
+        note_run(db_dir, RunLine(what=how, at_ms=now_ms()))
 
 
 def backup_interval(settings: BytewaxRecoverySettings) -> timedelta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -47,6 +48,12 @@ def run_options(command: Callable[..., None]) -> Callable[..., None]:
             type=click.FloatRange(min=0, min_open=True),
             help="Records per second that bench_feed() is written at; as fast as it goes without.",
         ),
+        click.option(
+            "--store",
+            metavar="DIR",
+            type=click.Path(file_okay=False),
+            help="Keep state and positions in this recovery store, and go on from it.",
+        ),
         load_timeout_option,
         json_option,
     ]
@@ -84,6 +91,7 @@ def run_headless(arguments: Mapping[str, Any]) -> None:
     from loom_bench.session.run import RunOptions, RunSession  # noqa: PLC0415
 
     until_idle_s: float | None = arguments["until_idle_s"]
+    store: str | None = arguments["store"]
     options = RunOptions(
         target=arguments["flow"],
         config_path=arguments["config_path"],
@@ -93,6 +101,7 @@ def run_headless(arguments: Mapping[str, Any]) -> None:
         feed_rate_per_s=arguments["feed_rate_per_s"],
         load_time_limit_ms=round(arguments["load_timeout_s"] * 1000),
         drain_time_limit_ms=round(arguments.get("drain_timeout_s", _DRAIN_TIMEOUT_S) * 1000),
+        store=None if store is None else os.path.abspath(store),  # noqa: PTH100 - links stay
     )
     opener = partial(open_broker, docker=docker_options(arguments))
     session = RunSession(options, opener, json_report if arguments["as_json"] else text_report)

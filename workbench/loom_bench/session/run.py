@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -48,6 +49,7 @@ from loom_bench.session.happenings import (
 from loom_bench.session.host_process import HostEnded, HostNews, HostProcess, OutputLine
 from loom_bench.session.load_deadline import LOOK_INTERVAL_S, LoadDeadline
 from loom_bench.session.mailbox import BrokerOpened, FromHost, Mail, Mailbox, Origin, StopRequest
+from loom_bench.session.snapshots.revisions import Revisions
 from loom_bench.session.tally import Tally
 from loom_bench.session.topics import topics_of
 
@@ -74,6 +76,7 @@ class RunOptions:
         feed_rate_per_s: Records per second of the feed; ``None`` for as fast as it goes.
         load_time_limit_ms: Longest time that importing and compiling may take.
         drain_time_limit_ms: Longest time that a drain may take.
+        store: Folder that takes the place of the configured recovery store; ``None`` for none.
     """
 
     target: str
@@ -84,6 +87,7 @@ class RunOptions:
     feed_rate_per_s: float | None = None
     load_time_limit_ms: int = 20_000
     drain_time_limit_ms: int = 60_000
+    store: str | None = None
 
 
 class _Phase(Enum):
@@ -260,6 +264,8 @@ class RunSession:
     def _start(self, loaded: Loaded) -> None:
         assert self._broker is not None  # noqa: S101 - Load is sent when it is there
         plan, until_idle_ms = loaded.plan, self._options.until_idle_ms
+        with contextlib.suppress(OSError):  # a run is worth more than its source's copy
+            Revisions(self._options.target).keep(loaded)
         self._tally.flow = plan.flow
         self._publish(
             FlowLoaded(
@@ -284,6 +290,7 @@ class RunSession:
             Start(
                 until_idle_ms=until_idle_ms if feed_started is None else None,
                 max_records=self._options.max_records,
+                store=self._options.store,
             )
         )
         if feed_started is not None:

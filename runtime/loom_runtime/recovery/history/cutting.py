@@ -38,8 +38,9 @@ from loom_runtime.recovery.identity import (
     save_identity,
     store_step_id,
 )
+from loom_runtime.recovery.part_access import Access
 from loom_runtime.recovery.part_errors import RESTORE, explained_error
-from loom_runtime.recovery.parts import Access, PartFile
+from loom_runtime.recovery.parts import PartFile
 from loom_runtime.recovery.pickled import read_pickled
 from loom_runtime.recovery.positions import SourcePosition, decode_position
 from loom_runtime.recovery.run_log import now_ms

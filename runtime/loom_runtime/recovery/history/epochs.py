@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -168,21 +169,35 @@ def _add_counts(
 
 
 def _judge(store: OpenStore, epochs: list[Epoch]) -> None:
-    every = {key for epoch in epochs for key in epoch.positions}
-    known: set[str] = set()
+    """Say which epochs may be chosen, and fill in where partitions that were not read stood.
+
+    A partition that has come to its end writes nothing more in its run. One that wrote later and
+    not in this epoch says that the history was thinned here.
+    """
+    starts = [number for number, _ in store.starts] or [0]
+    last_row: dict[tuple[int, str], int] = {}
     for epoch in epochs:
-        known |= epoch.positions.keys()
-        if not store.is_whole(epoch.number):
-            epoch.whole = False
-            epoch.why_not = (
-                "it is not over in every partition"
-                if epoch.number >= store.resume_epoch
-                else f"rows of before epoch {store.oldest_epoch} were deleted"
-            )
-        elif every and epoch.positions.keys() != known:
-            missing = sorted(known - epoch.positions.keys())
-            epoch.whole = False
-            epoch.why_not = f"source partition {missing[0]} has no snapshot of it"
+        run = bisect_right(starts, epoch.number)
+        for key in epoch.positions:
+            last_row[run, key] = epoch.number
+    known: dict[str, int] = {}
+    for epoch in epochs:
+        run = bisect_right(starts, epoch.number)
+        missing = [
+            key
+            for (of_run, key), last in last_row.items()
+            if of_run == run and epoch.number < last and key not in epoch.positions
+        ]
+        epoch.positions = known = {**known, **epoch.positions}
+        epoch.whole = store.is_whole(epoch.number) and not missing
+        if epoch.whole:
+            continue
+        if epoch.number >= store.resume_epoch:
+            epoch.why_not = "it is not over in every partition"
+        elif missing:
+            epoch.why_not = f"the history of it was thinned out ({missing[0]} has no snapshot)"
+        else:
+            epoch.why_not = f"what was superseded before epoch {store.oldest_epoch} was deleted"
 
 
 def _add_ledgers(epochs: list[Epoch], ledgers: dict[int, dict[str, dict[str, int]]]) -> None:

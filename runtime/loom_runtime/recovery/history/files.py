@@ -10,15 +10,9 @@ from pathlib import Path
 
 from loom_runtime.recovery.errors import StoreDamagedError, StoreUnreachableError
 from loom_runtime.recovery.identity import IdentityFile, load_identity
+from loom_runtime.recovery.part_access import Access
 from loom_runtime.recovery.part_errors import RESTORE
-from loom_runtime.recovery.parts import (
-    Access,
-    Part,
-    PartFile,
-    check_complete,
-    part_files,
-    resume_epoch,
-)
+from loom_runtime.recovery.parts import Part, PartFile, check_complete, part_files, resume_epoch
 
 _LEASE_PATTERN = "loom-run-*.lock"
 _LOCKS = Path("/proc/locks")
