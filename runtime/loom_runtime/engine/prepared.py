@@ -216,10 +216,12 @@ def _take_down(prepared: PreparedRun, replay: ReplayRun) -> None:
     context.capture = capture
     also = context.surroundings.listener
 
-    def failed(envelope: Any, message: Any, node: CompiledNode | None) -> None:
+    def failed(
+        envelope: Any, message: Any, node: CompiledNode | None, error: BaseException
+    ) -> None:
         capture.failed(envelope, message, node)
         if also is not None:
-            also(envelope, message, node)
+            also(envelope, message, node, error)
 
     prepared.epoch_every_batch = replay.steering.record_by_record
     context.surroundings = dataclasses.replace(context.surroundings, listener=failed)

@@ -26,9 +26,9 @@ from loom_bench.protocol.frames import (
     Started,
 )
 from loom_bench.protocol.replaying import ReplayOrder, ReplayProgress, SteerReplay
-from loom_bench.session.asking import GRACE_S
-from loom_bench.session.endings import ended, hung
+from loom_bench.session.endings import ended
 from loom_bench.session.host_process import HostEnded, HostNews, HostProcess, OutputLine
+from loom_bench.session.load_deadline import LOOK_INTERVAL_S, LoadDeadline
 from loom_bench.session.snapshots.replay_value import StepUnit
 
 CAPTURE_FILE: Final = "loom-captured.bin"
@@ -173,14 +173,16 @@ class ReplayRunner:
                 time_limit_ms=plan.load_time_limit_ms,
             )
         )
-        deadline_s = time.monotonic() + plan.load_time_limit_ms / 1000 + GRACE_S
+        deadline = LoadDeadline(plan.target, plan.load_time_limit_ms, host.stack_dump)
         while True:
             try:
-                news = self._news.get(timeout=max(0.0, deadline_s - time.monotonic()))
+                news = self._news.get(timeout=LOOK_INTERVAL_S)
             except Empty:
-                host.kill()
-                problem = hung(plan.target, plan.load_time_limit_ms, host.stack_dump())
-                raise ReplayFailedError(problem) from None
+                problem = deadline.passed()
+                if problem is not None:
+                    host.kill()
+                    raise ReplayFailedError(problem) from None
+                continue
             if isinstance(news, Loaded):
                 self.loaded = news
                 return
