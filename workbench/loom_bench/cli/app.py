@@ -23,6 +23,7 @@ _COMMANDS: Mapping[str, str] = {
     "run": "loom_bench.cli.run",
     "check": "loom_bench.cli.check",
     "graph": "loom_bench.cli.graph",
+    "errors": "loom_bench.cli.errors",
     "open": "loom_bench.cli.open",
 }
 """Modules of the commands; ``open`` stands for no command at all."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Load
 from loom_bench.protocol.tracing import Verdict
@@ -131,9 +133,9 @@ class FlowDesk:
 
     def value(self, number: int) -> InboxValue:
         """Return everything that is shown."""
-        self.dirty = False
+        self.dirty, began_s = False, time.perf_counter()
         proof, node_proofs = self._shelf.proofs()
-        return InboxValue(
+        value = InboxValue(
             number=number,
             topics=self._intake.reading(),
             groups=self._shelf.groups(),
@@ -153,6 +155,8 @@ class FlowDesk:
             notices=self._notices.shown(),
             at_ms=time.time_ns() // 1_000_000,
         )
+        made_in_ms = (time.perf_counter() - began_s) * 1000
+        return msgspec.structs.replace(value, made_in_ms=round(made_in_ms, 3))
 
     # One envelope
 

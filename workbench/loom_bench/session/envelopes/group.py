@@ -51,7 +51,7 @@ class Group:
 
     Attributes:
         kept: Kept envelopes by number, the oldest first.
-        newest: The envelope that came last.
+        newest: The envelope that was written last.
         count: Envelopes that were read.
         matches: How many of the kept ones the filter lets through.
 
@@ -76,17 +76,29 @@ class Group:
         self._history: deque[int] = deque(maxlen=HISTORY)
         self._counted = 0
         self._view: InboxGroup | None = None
+        self._by_time: list[Kept] | None = None
 
     def add(self, kept: Kept) -> None:
         """Take in an envelope."""
-        envelope = self.newest = kept.envelope
+        envelope = kept.envelope
+        if envelope.at_ms >= self.newest.at_ms:
+            self.newest = envelope
         self.count += 1
         self._first_ms = min(self._first_ms, envelope.at_ms)
         self.kept[kept.number] = kept
         self._weigh(kept, 1)
+        self._by_time = None
+
+    def by_time(self) -> list[Kept]:
+        """Return the kept ones, the one that was written last first. Topics have partitions, and
+        what lay in them before the session comes one partition after the other."""
+        if self._by_time is None:
+            self._by_time = sorted(self.kept.values(), key=written, reverse=True)
+        return self._by_time
 
     def drop(self, kept: Kept) -> None:
         """Keep an envelope no longer; it stays counted."""
+        self._by_time = None
         del self.kept[kept.number]
         self._weigh(kept, -1)
         self._rest[kept.decided.state] += 1
@@ -188,6 +200,11 @@ class Group:
         if decided.revision is not None and change > 0:
             self._fixed_in = decided.revision
         self._view = None
+
+
+def written(kept: Kept) -> tuple[int, int]:
+    """Return what orders envelopes by the time at which they were written."""
+    return kept.envelope.at_ms, kept.number
 
 
 def fits(kept: Kept, wanted: InboxFilter, needle: str) -> bool:

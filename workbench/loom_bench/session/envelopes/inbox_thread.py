@@ -80,7 +80,7 @@ class InboxThread:
             self.value = InboxValue(number=self.value.number + 1, notices=self._notices.shown())
             return
         what(self._desk)
-        self._desk.dirty = True
+        self.value = self._desk.value(self.value.number + 1)  # whoever asked waits for it
 
     def _flow_runs(self, flow: InboxFlow) -> None:
         desk = self._desk

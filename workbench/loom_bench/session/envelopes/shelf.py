@@ -9,7 +9,14 @@ from typing import Final
 
 from loom_bench.protocol.tracing import Verdict
 from loom_bench.session.envelopes.envelope import Envelope
-from loom_bench.session.envelopes.group import Group, Kept, fits, row_of, together
+from loom_bench.session.envelopes.group import (
+    Group,
+    Kept,
+    fits,
+    row_of,
+    together,
+    written,
+)
 from loom_bench.session.envelopes.terms import InboxFilter, TriageState
 from loom_bench.session.envelopes.triage import Decided
 from loom_bench.session.envelopes.value import (
@@ -56,9 +63,11 @@ class Shelf:
         self._ungrouped = 0
         self._reload = 0
         self._proved_in: int | None = None
+        self._by_time: list[Kept] | None = None
 
     def add(self, envelopes: Iterable[Envelope]) -> None:
-        """Take in envelopes, in the order in which they were written."""
+        """Take in envelopes."""
+        self._by_time = None
         for envelope in envelopes:
             self._seen += 1
             group = self._group(envelope)
@@ -145,13 +154,13 @@ class Shelf:
         return tuple(self._groups)
 
     def window(self, fingerprint: str | None, first: int, count: int) -> EnvelopeWindow:
-        """Return some rows, the newest first."""
-        rows = self._by_number
-        total = sum(group.matches for group in self._groups.values())
-        if fingerprint is not None:
+        """Return some rows, the one that was written last first."""
+        if fingerprint is None:
+            rows, total = self._all_by_time(), sum(each.matches for each in self._groups.values())
+        else:
             group = self._groups.get(fingerprint)
-            rows, total = ({}, 0) if group is None else (group.kept, group.matches)
-        matching = (each for each in reversed(rows.values()) if each.matches)
+            rows, total = ([], 0) if group is None else (group.by_time(), group.matches)
+        matching = (each for each in rows if each.matches)
         return EnvelopeWindow(
             fingerprint=fingerprint,
             first=first,
@@ -160,13 +169,14 @@ class Shelf:
         )
 
     def groups(self) -> tuple[InboxGroup, ...]:
-        """Return the groups that the filter lets through, the newest first."""
+        """Return the groups that the filter lets through, the one that failed last first."""
         every = self._filter == InboxFilter()
-        return tuple(
+        found = [
             group.view(fingerprint, self._reload, self._proved_in)
-            for fingerprint, group in reversed(self._groups.items())
+            for fingerprint, group in self._groups.items()
             if every or group.matches
-        )
+        ]
+        return tuple(sorted(found, key=lambda group: group.last_ms, reverse=True))
 
     def states(self) -> dict[TriageState, int]:
         """Return how many envelopes are in each state."""
@@ -207,13 +217,15 @@ class Shelf:
         return together(by_node.values(), revision), by_node
 
     def _group(self, envelope: Envelope) -> Group | None:
-        group = self._groups.pop(envelope.fingerprint, None)
-        if group is None:
-            if len(self._groups) >= MAX_GROUPS:
-                return None
-            group = Group(envelope, self._reload)
-        self._groups[envelope.fingerprint] = group  # the one that failed last stands last
+        group = self._groups.get(envelope.fingerprint)
+        if group is None and len(self._groups) < MAX_GROUPS:
+            group = self._groups[envelope.fingerprint] = Group(envelope, self._reload)
         return group
+
+    def _all_by_time(self) -> list[Kept]:
+        if self._by_time is None:
+            self._by_time = sorted(self._by_number.values(), key=written, reverse=True)
+        return self._by_time
 
     def _group_of(self, kept: Kept) -> Group:
         return self._groups[kept.envelope.fingerprint]

@@ -297,6 +297,7 @@ class InboxValue(msgspec.Struct, frozen=True, kw_only=True):
             session, because the broker does, or because the file cannot be used.
         notices: The newest notices, newest last.
         at_ms: When the value was made, milliseconds since the Unix epoch; ages are told from it.
+        made_in_ms: How long making it took.
     """
 
     number: int = 0
@@ -317,6 +318,7 @@ class InboxValue(msgspec.Struct, frozen=True, kw_only=True):
     store_path: str | None = None
     notices: tuple[InboxNotice, ...] = ()
     at_ms: int = 0
+    made_in_ms: float = 0.0
 
     @property
     def open(self) -> int:

@@ -1,0 +1,146 @@
+"""``loom-bench errors``: envelopes from the command line, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.broker_fixtures import Topics
+from tests.cli.commands import Done, environment, run
+from tests.envelopes.inboxes import Place
+
+FLOW = """
+from loom_runtime import (
+    ErrorEnvelope, FromTopic, IntoTopic, LoomFrozenStruct, Message, Process, RecordStep, StreamFlow,
+)
+
+
+class Order(LoomFrozenStruct, frozen=True):
+    number: int
+    product: str
+
+
+class Price(RecordStep[Order, Order]):
+    def execute(self, message: Message[Order]) -> Order:
+        return message.payload
+
+
+flow = StreamFlow(
+    "orders",
+    source=FromTopic("SOURCE", Order),
+    process=Process(Price),
+    output=IntoTopic("OUTPUT", Order),
+    errors=IntoTopic("ERRORS", payload=ErrorEnvelope[Order]),
+)
+"""
+
+
+class Shop:
+    """A flow's file, and its topics on a broker."""
+
+    def __init__(self, folder: Path, topics: Topics) -> None:
+        self.place = place = Place(topics)
+        text = FLOW.replace("SOURCE", place.source).replace("OUTPUT", place.output)
+        self.path = folder / "orders.py"
+        self.path.write_text(text.replace("ERRORS", place.errors))
+        self.state = folder / "state"
+        place.write_orders([(0, "tea", "a"), (1, "unicorn", "b"), (2, "unicorn", "c")])
+        place.write_envelopes(place.envelope(1, "b"), place.envelope(2, "c"))
+
+    def errors(self, command: str, *arguments: str | Path) -> Done:
+        """Run ``loom-bench errors COMMAND`` on the broker."""
+        done = subprocess.run(
+            [
+                *(sys.executable, "-c", "from loom_bench.cli import main; main()", "errors"),
+                *(command, str(self.path), *map(str, arguments)),
+                *("--broker", self.place.topics.bootstrap),
+            ],
+            env=environment(XDG_STATE_HOME=str(self.state)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, topics: Topics) -> Shop:
+    return Shop(tmp_path, topics)
+
+
+def test_groups_are_listed_for_people_and_for_programs(shop: Shop) -> None:
+    people, programs = shop.errors("list"), shop.errors("list", "--json", "--envelopes", "5")
+
+    assert (people.code, people.err) == (0, "")
+    assert "2 envelopes: 2 open" in people.out
+    assert "task Price: builtins.KeyError" in people.out
+    assert people.out.splitlines()[-1] == "2 envelopes in 1 group, 2 open"
+    group, first, second, inbox = programs.lines
+    assert (group["type"], group["count"], group["node"]) == ("group", 2, "Price")
+    assert {first["key"], second["key"]} == {"b", "c"}
+    assert inbox["states"] == {"open": 2}
+
+
+def test_a_filter_chooses_among_them(shop: Shop) -> None:
+    done = shop.errors("list", "--json", "--envelopes", "5", "--key", "b")
+
+    rows = [line for line in done.lines if line["type"] == "envelope"]
+    assert [row["key"] for row in rows] == ["b"]
+
+
+def test_one_is_shown_exported_and_read_again(shop: Shop, tmp_path: Path) -> None:
+    group = shop.errors("list", "--json").lines[0]["fingerprint"]
+    shown = shop.errors("show", group)
+    file = tmp_path / "one.json"
+    exported = shop.errors("export", group, file)
+    again = shop.errors("import", file, "--json")
+
+    assert shown.code == 0
+    assert "the record that failed:" in shown.out
+    assert '"product": "unicorn"' in shown.out
+    assert (exported.code, exported.err) == (0, "")
+    assert json.loads(file.read_text())["flow"] == "orders"
+    assert again.lines[0]["row"]["reason"] == "'unicorn'"
+
+
+def test_a_redrive_is_a_dry_run_until_it_is_confirmed(shop: Shop) -> None:
+    dry = shop.errors("redrive", "--all")
+    wrong = shop.errors("redrive", "--all", "--confirm", "localhost:1")
+    assert (dry.code, wrong.code) == (0, 1)
+    assert "dry run: 2 envelopes, 2 records" in dry.out
+    assert "type its address" in wrong.err
+    assert len(shop.place.read(shop.place.source)) == 3
+
+    done = shop.errors("redrive", "--all", "--json", "--confirm", shop.place.topics.bootstrap)
+
+    assert (done.code, done.err) == (0, "")
+    assert [line["type"] for line in done.lines] == ["plan", "redrive"]
+    assert done.lines[1]["written"] == 2
+    assert len(shop.place.read(shop.place.source)) == 5
+    # The state is kept for the next command.
+    assert shop.errors("list", "--json").lines[-1]["states"] == {"redriven": 2}
+
+
+def test_what_is_wrong_is_told(shop: Shop, tmp_path: Path) -> None:
+    nothing = shop.errors("show", "no-such")
+    assert (nothing.code, nothing.out) == (1, "")
+    assert "no-such is not among the envelopes that are kept" in nothing.err
+    assert "say which" in shop.errors("redrive").err
+    embedded = run("errors", "list", shop.path)
+    assert embedded.code == 1
+    assert "its topics die with it" in embedded.err
+    missing = run("errors", "list", tmp_path / "none.py", "--broker", "localhost:1", "--json")
+    assert missing.code == 1
+    assert missing.lines[0]["code"] == "file_not_found"
+
+
+def test_help_names_the_commands_and_loads_no_client() -> None:
+    done = run("errors", "--help")
+    assert done.code == 0
+    for name in ("list", "show", "export", "import", "redrive"):
+        assert f"  {name} " in done.out

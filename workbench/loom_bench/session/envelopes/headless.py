@@ -1,0 +1,155 @@
+"""The inbox of a flow that need not run: for commands and scripts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Self
+
+from loom_bench.broker.choice import open_broker
+from loom_bench.broker.contract import Broker, BrokerError
+from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.frames import Load
+from loom_bench.session.asking import load_plan
+from loom_bench.session.envelopes.flow_view import InboxFlow
+from loom_bench.session.envelopes.inbox import Inbox
+from loom_bench.session.envelopes.value import InboxValue
+from loom_bench.session.live.stores import triage_path
+from loom_bench.session.tracing.value import TracingView
+
+WAIT_S: Final = 60.0
+"""How long topics may stand still before reading them is given up."""
+
+_LOOK_S: Final = 0.05
+
+_MADE_FOR_A_SESSION: Final = frozenset({"embedded", "auto"})
+
+
+class HeadlessError(Exception):
+    """A command about envelopes cannot be done.
+
+    Attributes:
+        diagnoses: What is wrong, at least one.
+    """
+
+    def __init__(self, *diagnoses: Diagnosis) -> None:
+        super().__init__(diagnoses[0].message)
+        self.diagnoses = diagnoses
+
+
+class HeadlessInbox:
+    """Opens a flow's inbox on a broker that runs. A context manager.
+
+    Attributes:
+        inbox: The inbox.
+        flow: The flow.
+
+    Args:
+        target: Path of the module, with ``:ATTRIBUTE`` when it has several flows.
+        broker: Address of the broker.
+        config_path: Configuration file; ``None`` looks for one beside the module.
+        time_limit_ms: Longest time that importing and compiling may take.
+
+    Raises:
+        HeadlessError: When the flow does not load or the broker cannot be reached.
+    """
+
+    def __init__(
+        self, target: str, broker: str, config_path: str | None, time_limit_ms: int
+    ) -> None:
+        if broker in _MADE_FOR_A_SESSION:
+            raise HeadlessError(
+                Diagnosis(
+                    code="no_topics",
+                    message=f"the {broker} broker has no topics yet: it is made for a session, and "
+                    "its topics die with it",
+                    component="--broker",
+                    hint="Name a broker that runs with --broker HOST:PORT. Envelopes of a session "
+                    "on a broker of the bench's own are looked at in that session.",
+                )
+            )
+        loaded = load_plan(
+            Load(target=target, config_path=config_path, time_limit_ms=time_limit_ms)
+        )
+        if isinstance(loaded, tuple):
+            raise HeadlessError(*loaded)
+        self._broker = _open(broker)
+        self.flow = InboxFlow(
+            target=target,
+            config_path=config_path,
+            module=loaded.module,
+            plan=loaded.plan,
+            bootstrap=self._broker.bootstrap,
+            owned=self._broker.owned,
+            lasting=self._broker.lasting,
+        )
+        self.inbox = Inbox(None, TracingView, triage_path, time_limit_ms=time_limit_ms)
+        self.inbox.flow_runs(self.flow)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.inbox.close()
+        self._broker.stop()
+
+    def read_all(self) -> InboxValue:
+        """Return the inbox when everything that lies in the topics has arrived.
+
+        Raises:
+            HeadlessError: When a topic cannot be read, or no record comes for a minute.
+        """
+        return self.until(_is_read, "the topics were not read to their end")
+
+    def until(
+        self, holds: Callable[[InboxValue], object], what: str, *, limit_s: float = WAIT_S
+    ) -> InboxValue:
+        """Return the first value that *holds*, waiting while envelopes come.
+
+        Raises:
+            HeadlessError: When it does not come; *what* says so.
+        """
+        heard_s, seen = time.monotonic(), -1
+        while True:
+            value = self.inbox.value()
+            problem = next((each.problem for each in value.topics if each.problem), None)
+            if problem is not None:
+                raise HeadlessError(problem)
+            if holds(value):
+                return value
+            if value.kept.seen != seen:
+                heard_s, seen = time.monotonic(), value.kept.seen
+            if time.monotonic() - heard_s > limit_s:
+                raise HeadlessError(
+                    Diagnosis(
+                        code="no_answer",
+                        message=f"{what} within {limit_s:g} s",
+                        component=self.flow.bootstrap,
+                        hint="Check that the broker is up.",
+                    )
+                )
+            time.sleep(_LOOK_S)
+
+
+def _is_read(value: InboxValue) -> bool:
+    return bool(value.topics) and all(each.behind == 0 for each in value.topics)
+
+
+def _open(choice: str) -> Broker:
+    try:
+        return open_broker(choice)
+    except BrokerError as error:
+        raise HeadlessError(
+            Diagnosis(
+                code="broker_failed",
+                message=error.what,
+                component=error.where,
+                hint=error.what_next,
+            )
+        ) from error
