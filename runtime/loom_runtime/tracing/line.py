@@ -36,7 +36,7 @@ from loom_runtime.tracing.watches import NodeWatch
 UNROUTED_PORT = -1
 """Port of envelopes of an error kind that the flow has no topic for."""
 
-MAX_STATE_BYTES = 256 * 1024
+MAX_STATE_BYTES = 64 * 1024
 
 StateOf = Callable[[str, str], bytes | None]
 """Returns the state of a step id and a key as the recovery store has it; ``None`` for none."""
@@ -141,7 +141,7 @@ class Line:
         for (index, key), state in passage.states.items():
             before = passage.before[index, key]
             after = None if state.discarded else state.save()
-            if max(len(before or b""), len(after or b"")) <= MAX_STATE_BYTES:
+            if max(len(key), len(before or b""), len(after or b"")) <= MAX_STATE_BYTES:
                 yield StateChange(
                     state_id=self.layout.exchanges[index].step_id,
                     key=key,

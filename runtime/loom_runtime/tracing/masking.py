@@ -44,7 +44,7 @@ class Masking:
         try:
             self._secret = re.compile("|".join([_NAMES, *more]), re.IGNORECASE)
         except re.error as error:
-            raise ValueError(f"tracing.mask: {error.pattern!r} is no pattern: {error}") from error
+            raise ValueError(f"{error.pattern!r} is no regular expression: {error}") from error
 
     def hides(self, name: str) -> bool:
         """Return whether the value behind *name* is not to be shown."""

@@ -10,7 +10,7 @@ from loom_runtime.config.kafka import WireFormat
 from loom_runtime.errors import ErrorEnvelope
 from loom_runtime.execution.layout import Layout, Port
 from loom_runtime.execution.travel import Parcel
-from loom_runtime.tracing.putting_down import Notebook
+from loom_runtime.tracing.putting_down import Notebook, shown_key
 from loom_runtime.tracing.shown import ShownValue
 from loom_runtime.tracing.trace import OutputKind, TracedOutput
 
@@ -41,7 +41,7 @@ def _traced(port: Port | None, output: Any, notebook: Notebook) -> Iterator[Trac
             kind=OutputKind.UNROUTED if port is None else OutputKind.ENVELOPE,
             sink="",
             topic="",
-            key=None if meta is None else meta.key,
+            key=None if meta is None else shown_key(meta.key),
             value=notebook.payload(envelope),
             error_kind=envelope.kind,
         )
@@ -51,7 +51,7 @@ def _traced(port: Port | None, output: Any, notebook: Notebook) -> Iterator[Trac
         kind=OutputKind.RECORD if port.error_kind is None else OutputKind.ENVELOPE,
         sink=sink_id(port.sink),
         topic=port.sink.topic,
-        key=key,
+        key=shown_key(key),
         value=_value(port, value, notebook),
         headers=tuple(headers or ()),
         error_kind=port.error_kind,

@@ -23,6 +23,7 @@ SHORT_CHARS: Final = 2_000
 TRACE_CHARS: Final = 4 * 1024 * 1024
 """Text of a whole trace; a frame of the protocol takes 16 MB."""
 
+MAX_KEY_BYTES: Final = 16 * 1024
 MAX_HEADERS: Final = 100
 MAX_HEADER_BYTES: Final = 4_096
 
@@ -111,7 +112,12 @@ def shown_meta(meta: MessageMeta) -> ErrorMessageMeta:
     key = told.key
     if key is not None and not isinstance(key, bytes):
         key = _safe_repr(key).encode()
-    return msgspec.structs.replace(told, headers=headers, key=key)
+    return msgspec.structs.replace(told, headers=headers, key=shown_key(key))
+
+
+def shown_key(key: bytes | None) -> bytes | None:
+    """Return *key*, cut when it is long."""
+    return None if key is None else key[:MAX_KEY_BYTES]
 
 
 class VariableNotes:

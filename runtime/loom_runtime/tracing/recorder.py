@@ -15,6 +15,7 @@ from loom_runtime.tracing.labels import Label
 from loom_runtime.tracing.putting_down import Notebook
 from loom_runtime.tracing.shown import ShownValue, TracedMessage
 from loom_runtime.tracing.trace import SourceRecord, StopOutcome, TraceStop
+from loom_runtime.wire.error_text import clean_text
 from loom_runtime.wire.state import read_state
 
 MAX_MESSAGES: Final = 20
@@ -22,6 +23,8 @@ MAX_MESSAGES: Final = 20
 
 MAX_STOPS: Final = 2_000
 """Stops of one trace: a record that becomes thousands in a keyed step makes as many."""
+
+MAX_STATE_KEY_CHARS: Final = 1_000
 
 OnStop = Callable[[TraceStop], None]
 
@@ -136,7 +139,7 @@ class Recorder:
 
     def state(self, stop: OpenStop, key: str, before: bytes | None, after: bytes | None) -> None:
         """The stop worked on the state of *key*; blobs of the recovery store."""
-        stop.state_key = key
+        stop.state_key = clean_text(key[:MAX_STATE_KEY_CHARS])
         stop.state_before = self._state(before)
         stop.state_after = self._state(after)
 

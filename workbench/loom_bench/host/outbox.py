@@ -53,6 +53,7 @@ class Outbox:
         self._on_broken = on_broken
         self._changed = threading.Condition()
         self._answers: deque[msgspec.Struct] = deque()
+        self._answered = self._answers_sent = 0
         self._events: list[SeenEvent] = []
         self._events_seen = 0
         self._events_left_out = 0
@@ -73,7 +74,15 @@ class Outbox:
         """Send *frame* soon, after everything that was told before it."""
         with self._changed:
             self._answers.append(frame)
-            self._changed.notify()
+            self._answered += 1
+            self._changed.notify_all()
+
+    def answer_first(self, frame: msgspec.Struct) -> None:
+        """Send *frame* and return when it is on its way: what is done next may end the process."""
+        with self._changed:
+            self.answer(frame)
+            mine = self._answered
+            self._changed.wait_for(lambda: self._answers_sent >= mine or self._closing)
 
     def event(self, event: SeenEvent) -> None:
         """Tell of a lifecycle event; under flood it is counted only."""
@@ -83,7 +92,7 @@ class Outbox:
                 self._events.append(event)
             else:
                 self._events_left_out += 1
-            self._changed.notify()
+            self._changed.notify_all()
 
     def failure(self, group: ErrorGroup) -> None:
         """Tell of one failed record; *group* describes it, with a count of 1."""
@@ -100,23 +109,23 @@ class Outbox:
                 )
             elif len(self._groups) >= MAX_GROUPS:
                 self._ungrouped += 1
-                self._changed.notify()
+                self._changed.notify_all()
                 return
             self._groups[group.fingerprint] = group
             self._touched.add(group.fingerprint)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def ledger(self, report: LedgerReport) -> None:
         """Tell the ledger; takes the place of one that was not sent yet."""
         with self._changed:
             self._ledger = report
-            self._changed.notify()
+            self._changed.notify_all()
 
     def feed_progress(self, delivered: int) -> None:
         """Tell how far a feed is."""
         with self._changed:
             self._feed_progress = delivered
-            self._changed.notify()
+            self._changed.notify_all()
 
     def commit(self, commit: SeenCommit) -> None:
         """Tell of a commit; the newest are told one by one, all are counted."""
@@ -131,19 +140,19 @@ class Outbox:
                 failed=failed + (commit.problem is not None),
             )
             self._commits.append(commit)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def latest(self, frame: msgspec.Struct) -> None:
         """Tell *frame*; takes the place of one of its type that was not sent yet."""
         with self._changed:
             self._latest[type(frame)] = frame
-            self._changed.notify()
+            self._changed.notify_all()
 
     def close(self, timeout_s: float) -> None:
         """Send what is left; give up after *timeout_s* seconds."""
         with self._changed:
             self._closing = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
@@ -164,8 +173,12 @@ class Outbox:
                     self._is_urgent, timeout=max(0.0, not_before_s - time.monotonic())
                 )
                 frames, closing = list(self._take()), self._closing
+                answered = self._answered
             for frame in frames:
                 self._sender.send(frame)
+            with self._changed:
+                self._answers_sent = answered
+                self._changed.notify_all()
             not_before_s = time.monotonic() + FOLD_INTERVAL_S
 
     def _is_urgent(self) -> bool:

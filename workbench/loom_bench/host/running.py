@@ -37,6 +37,8 @@ from loom_runtime.failures import RunError
 from loom_runtime.flow.process import StreamFlow
 from loom_runtime.observability import ObservabilityConfig, ObservabilityRuntime
 from loom_runtime.runner import StreamingRunner
+from loom_runtime.tracing.masking import Masking, TracingConfig
+from loom_runtime.tracing.tracer import Tracer
 
 _DEFAULT_EPOCH_MS = BytewaxRuntimeConfig().epoch_interval_ms
 _EPOCH_MS = 50
@@ -68,6 +70,7 @@ class RunnableFlow:
         config_file: Path | None = None,
     ) -> None:
         self._flow, self._path, self._config_file = flow, path, config_file
+        self._tracer: Tracer | None = None
         self._configure(config)
 
     def move_to(self, bootstrap: str, *, plaintext: bool) -> None:
@@ -90,6 +93,18 @@ class RunnableFlow:
         if self._config_file is not None:
             files.append(self._config_file)
         self.revision = self.runner.revision = revision_name(self._path, files)
+        self._masking = _masking(config)
+
+    def tracer(self) -> Tracer:
+        """Return what traces records through the flow; the same one each time."""
+        if self._tracer is None:
+            self._tracer = Tracer(
+                self.runner.plan,
+                runtime=self.runner.runtime,
+                revision=self.runner.revision,
+                masking=self._masking,
+            )
+        return self._tracer
 
     @property
     def configured_store(self) -> str | None:
@@ -195,6 +210,14 @@ class RunJob:
         if failure is not None:
             return "failed"
         return "drained" if self._runner.control.stop is StopMode.DRAIN else "finished"
+
+
+def _masking(config: ConfigContext) -> Masking:
+    section = config.section_or_default("tracing", TracingConfig, TracingConfig())
+    try:
+        return Masking(section.mask)
+    except ValueError as error:
+        raise config.error_at("tracing.mask", str(error), "Give regular expressions.") from error
 
 
 def run_alone(runtime: BytewaxRuntimeConfig, store: str | None) -> BytewaxRuntimeConfig:

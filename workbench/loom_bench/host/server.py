@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from loom_bench.host.compiling import check, load
+from loom_bench.host.dumping import dumped_after
 from loom_bench.host.outbox import Outbox
 from loom_bench.protocol.channel import Channel
 from loom_bench.protocol.codec import ProtocolError
 from loom_bench.protocol.feeding import Feed
 from loom_bench.protocol.frames import PROTOCOL_VERSION, BenchFrame, Check, Hello, Load, Start, Stop
 from loom_bench.protocol.steering import WarmUp, WriteRecord
+from loom_bench.protocol.tracing import ProveRecords, TraceRecord
 
 if TYPE_CHECKING:
     from loom_bench.host.running import RunnableFlow
 
 _CLOSE_TIMEOUT_S = 5.0
 
-_TO_DO = (Check, Load, Start, Feed, WarmUp, WriteRecord)
+_TO_DO = (Check, Load, Start, Feed, WarmUp, WriteRecord, TraceRecord, ProveRecords)
 """Commands that the main thread does, one after the other; the others go to what it does."""
 
 
@@ -69,12 +68,12 @@ class Server:
     def _do(self, command: BenchFrame, outbox: Outbox) -> None:
         match command:
             case Check():
-                with self._dumped_after(command.time_limit_ms):
+                with dumped_after(command.time_limit_ms, self._dump_fd):
                     outbox.answer(check(command))
             case Load():
                 if command.replay:
                     os.environ["LOOM_REPLAY"] = "1"
-                with self._dumped_after(command.time_limit_ms):
+                with dumped_after(command.time_limit_ms, self._dump_fd):
                     answer, self._loaded = load(command)
                 outbox.answer(answer)
                 if self._loaded is not None:
@@ -91,6 +90,14 @@ class Server:
                 from loom_bench.host.running import RunJob  # noqa: PLC0415 - imported by load
 
                 self._run(RunJob(self._loaded, command), outbox)
+            case TraceRecord() if self._loaded is not None:
+                from loom_bench.host.tracing import TraceJob  # noqa: PLC0415 - only to trace
+
+                self._run(TraceJob(self._loaded.tracer, command, self._dump_fd), outbox)
+            case ProveRecords() if self._loaded is not None:
+                from loom_bench.host.tracing import ProofJob  # noqa: PLC0415 - only to prove
+
+                self._run(ProofJob(self._loaded.tracer, command, self._dump_fd), outbox)
             case Feed():
                 from loom_bench.host.feeding import FeedJob  # noqa: PLC0415 - only to feed
 
@@ -117,18 +124,6 @@ class Server:
                 self._early.append(command)
                 return
         job.steer(command)
-
-    @contextmanager
-    def _dumped_after(self, time_limit_ms: int) -> Iterator[None]:
-        """Dump all stacks when the block takes longer: the bench tells the user where it hung.
-
-        A thread of C code does it, so that it also works while user code holds the interpreter.
-        """
-        faulthandler.dump_traceback_later(time_limit_ms / 1000, file=self._dump_fd)
-        try:
-            yield
-        finally:
-            faulthandler.cancel_dump_traceback_later()
 
     def _listen(self) -> None:
         try:

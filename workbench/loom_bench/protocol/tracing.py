@@ -13,8 +13,11 @@ from loom_runtime.tracing.trace import SourceRecord, Trace, TraceStop
 TRACE_TIME_LIMIT_MS: Final = 10_000
 """Longest time that one record may take in a trace host before it is cut off."""
 
-PROOF_TIME_LIMIT_MS: Final = 2_000
-"""The same for one of many records."""
+PROOF_TIME_LIMIT_MS: Final = 5_000
+"""The same for one of many records: it waits for the processor behind the flow that runs."""
+
+PROOF_NICE: Final = 10
+"""Lower priority of a host that proves: beside a flow that runs it gets about a tenth."""
 
 
 # From the bench to a host that has loaded a revision and runs nothing
@@ -91,12 +94,14 @@ class ProveRecords(msgspec.Struct, frozen=True, kw_only=True, tag="prove_records
         id: Number that the answers carry.
         cases: The records.
         time_limit_ms: For one record, as in TraceRecord.
-        share: Share of one processor that the host may take, above 0 to 1.
+        nice: Lower priority that the host takes for the rest of its life, 0 to 19.
+        share: Share of one processor that it may take, above 0 to 1.
     """
 
     id: int
     cases: tuple[ProofCase, ...]
     time_limit_ms: int = PROOF_TIME_LIMIT_MS
+    nice: int = PROOF_NICE
     share: float = 1.0
 
 

@@ -22,7 +22,8 @@ from loom_bench.session.live.stores import triage_path
 from loom_bench.session.live.succession import Succession
 from loom_bench.session.live.trace_desk import TraceDesk
 from loom_bench.session.snapshots.desk import SnapshotDesk
-from loom_bench.session.tracing.traces import Traces
+from loom_bench.session.tracing.states import StateReader
+from loom_bench.session.tracing.trace_side import TraceSide
 from loom_bench.session.tracing.value import TracingView
 from loom_bench.session.value import Phase, SessionValue
 from loom_runtime.recovery.remapping import Remapping
@@ -36,6 +37,7 @@ class Director:
         run: What runs.
         broker: The broker.
         snapshots: What is done with recovery stores.
+        traces: Traces of records.
         tracing: What is asked about single records.
         envelopes: The inbox of error envelopes.
 
@@ -53,7 +55,10 @@ class Director:
         self.run = RunSide(hosts, board, self._run_started, self._run_settled, self._run_ended)
         self._next = Succession(options, hosts, post, board, self.broker, self.run)
         self.snapshots = SnapshotDesk()
-        self.tracing = TraceDesk(post, self.run.stops, Traces())
+        states = StateReader(post, self._next.state_folder)
+        self.traces = TraceSide(hosts, self._next.newest_code, states.find)
+        self._next.on_code = self.traces.code_changed
+        self.tracing = TraceDesk(post, self.run.stops, self.traces)
         self.envelopes = Inbox(
             self.tracing, traces, triage_path, time_limit_ms=options.load_time_limit_ms
         )
@@ -127,14 +132,15 @@ class Director:
         self.run.end(Drain(), partial(self._open_flow, target))
 
     def check_deadline(self) -> None:
-        """Give up on a module that hangs; a few times a second."""
+        """Give up on code that hangs; a few times a second."""
         self._next.check_deadline()
+        self.traces.tick()
 
     def tick(self) -> None:
         """Look after everything; once a second."""
         self.board.gauges.tick()
         self.run.tick()
-        self._next.tick()
+        self._next.keep_warm()
         problem = self.broker.check()
         if problem is not None:
             self.run.drop()
@@ -163,6 +169,7 @@ class Director:
 
     def _run_settled(self) -> None:
         self._next.keep_warm()
+        self.traces.keep_warm()
 
     def _run_ended(self, end: RunEnd) -> None:
         if end.failure is not None:

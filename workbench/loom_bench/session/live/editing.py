@@ -15,6 +15,7 @@ from loom_bench.session.live.load_side import LoadSide
 from loom_bench.session.live.options import LiveOptions
 from loom_bench.session.live.sources import Sources
 from loom_bench.session.live.watching import FileWatcher
+from loom_bench.session.tracing.trace_side import Code
 
 
 class Editing:
@@ -80,16 +81,23 @@ class Editing:
             self._sources.content_hash(), self._sources.saved_at_ms()
         )
         self._watcher.follow(self._sources.files)
-        self._load_side.load(
-            number,
-            Load(
-                target=self._board.target,
-                config_path=self._config_path,
-                bootstrap=None if broker is None else broker.bootstrap,
-                plaintext=broker is not None and broker.owned,
-                to_run=True,
-                time_limit_ms=self._time_limit_ms,
-            ),
+        self._load_side.load(number, self._command(broker))
+
+    def newest_code(self, broker: Broker | None) -> Code | None:
+        """Return how to load the code on disk and its revision; ``None`` before any loaded."""
+        newest = self._board.revisions.newest()
+        if newest is None or self._board.plan is None:
+            return None
+        return self._command(broker), newest.number
+
+    def _command(self, broker: Broker | None) -> Load:
+        return Load(
+            target=self._board.target,
+            config_path=self._config_path,
+            bootstrap=None if broker is None else broker.bootstrap,
+            plaintext=broker is not None and broker.owned,
+            to_run=True,
+            time_limit_ms=self._time_limit_ms,
         )
 
     def take_over(self) -> LiveHost | None:

@@ -69,7 +69,7 @@ class Handover:
         """
         if host.loaded is None:
             return None
-        found = find_conflict(self._folder(host), host.loaded.identity)
+        found = find_conflict(self.folder(host), host.loaded.identity)
         return None if found is None else msgspec.structs.replace(found, revision=host.revision)
 
     def check(self, host: LiveHost, remapping: Remapping) -> None:
@@ -78,7 +78,7 @@ class Handover:
         Raises:
             RunError: When it does not.
         """
-        folder = self._folder(host)
+        folder = self.folder(host)
         stored = None if folder is None else load_identity(folder)
         if stored is not None and host.loaded is not None and host.loaded.identity is not None:
             remapped_identity(stored.identity, host.loaded.identity, remapping, where=str(folder))
@@ -108,7 +108,8 @@ class Handover:
             thread.join()
         self._stores.close()
 
-    def _folder(self, host: LiveHost) -> Path | None:
+    def folder(self, host: LiveHost) -> Path | None:
+        """Return the folder of the store that *host* runs on, or would; ``None`` for none."""
         broker = self._broker.current
         if broker is None or host.loaded is None:
             return None
@@ -142,7 +143,7 @@ class Handover:
                 ),
             )
             return
-        folder, identity = self._folder(host), host.loaded.identity
+        folder, identity = self.folder(host), host.loaded.identity
         if folder is None or identity is None or not _needs_work(folder, remapping, host):
             self._start(ticket)
             return
@@ -178,7 +179,7 @@ class Handover:
         self._under_way = 0
         if host is None or host.loaded is None or broker is None:
             return
-        folder = self._folder(host)
+        folder = self.folder(host)
         ours = folder is not None and str(folder) != host.loaded.store
         moved = host.loaded_for != broker.bootstrap
         self._run.start(

@@ -6,17 +6,25 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import BenchFrame, Loaded
 from loom_bench.session.endings import ended
 from loom_bench.session.host_process import HostEnded, HostNews, HostProcess, OutputLine
-from loom_bench.session.live.rings import LogRing
 
 _LAST_LINES = 20
 
 Post = Callable[[Callable[[], None]], None]
 """Has something done on the session's thread."""
+
+
+class LineTaker(Protocol):
+    """Takes the lines that a host's code prints."""
+
+    def add(self, revision: int, stream: str, text: str) -> None:
+        """Take a line; from any thread."""
+        ...
 
 
 class LiveHost:
@@ -32,7 +40,7 @@ class LiveHost:
         OSError: When it could not be started.
     """
 
-    def __init__(self, post: Post, logs: LogRing) -> None:
+    def __init__(self, post: Post, logs: LineTaker) -> None:
         self.revision = 0
         self.loaded: Loaded | None = None
         self.loaded_for: str | None = None
@@ -93,19 +101,22 @@ class Hosts:
         logs: Where printed lines go.
     """
 
-    def __init__(self, post: Post, logs: LogRing) -> None:
+    def __init__(self, post: Post, logs: LineTaker) -> None:
         self._post = post
         self._logs = logs
         self._open: set[LiveHost] = set()
         self._closing: dict[LiveHost, threading.Thread] = {}
 
-    def spawn(self) -> LiveHost:
+    def spawn(self, lines: LineTaker | None = None) -> LiveHost:
         """Start one.
+
+        Args:
+            lines: Who takes what it prints; ``None`` for the session's log.
 
         Raises:
             OSError: When it could not be started.
         """
-        host = LiveHost(self._post, self._logs)
+        host = LiveHost(self._post, lines or self._logs)
         self._open.add(host)
         return host
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Loaded
 from loom_bench.session.live.board import Board
@@ -11,6 +14,7 @@ from loom_bench.session.live.handover import Handover, state_problem
 from loom_bench.session.live.hosts import Hosts, LiveHost, Post
 from loom_bench.session.live.options import LiveOptions
 from loom_bench.session.live.run_side import RunSide
+from loom_bench.session.tracing.trace_side import Code
 from loom_bench.session.value import Phase
 from loom_runtime.compiler.difference import PlanDifference, difference
 from loom_runtime.failures import RunError
@@ -23,6 +27,7 @@ class Succession:
     Attributes:
         wanted: Whether the user wants the flow to run; what is loaded while not waits.
         ran: What ran last.
+        on_code: Called when other code was loaded.
 
     Args:
         options: What was opened and how.
@@ -42,6 +47,7 @@ class Succession:
         broker: BrokerLife,
         run: RunSide,
     ) -> None:
+        self.on_code: Callable[[], None] = lambda: None
         self.wanted = True
         self.ran: Loaded | None = None
         self._board = board
@@ -152,13 +158,18 @@ class Succession:
         """Drop temporary state: the broker that it belongs to is gone."""
         self._handover.forget_state()
 
+    def newest_code(self) -> Code | None:
+        """Return how to load the code on disk and its revision; ``None`` before any loaded."""
+        return self._editing.newest_code(self._broker.current)
+
+    def state_folder(self) -> Path | None:
+        """Return the folder of the recovery store that the flow runs on; ``None`` for none."""
+        host = self._run.host
+        return None if host is None else self._handover.folder(host)
+
     def keep_warm(self) -> None:
         """Have a process ready for the next save. Not while a run begins: it would take the
         processor from it."""
-        self._editing.keep_warm()
-
-    def tick(self) -> None:
-        """Look after the standby; once a second."""
         self._editing.keep_warm()
 
     def check_deadline(self) -> None:
@@ -231,6 +242,7 @@ class Succession:
         if self._run.host is None:
             self._board.show_plan(loaded.plan, None)
         self.proceed()
+        self.on_code()
 
     def _refused(self, revision: int) -> None:
         problem = self._board.load_diagnoses[0]

@@ -8,7 +8,7 @@ from functools import partial
 from loom_bench.protocol.tracing import StopAction
 from loom_bench.session.live.hosts import Post
 from loom_bench.session.tracing.stops import Stops
-from loom_bench.session.tracing.traces import Traces
+from loom_bench.session.tracing.trace_side import TraceRequest, TraceSide
 from loom_bench.session.tracing.value import TracingView
 from loom_runtime.tracing.shown import EditedMessage
 from loom_runtime.tracing.trace import SourceRecord
@@ -23,7 +23,7 @@ class TraceDesk:
         traces: The session's traces.
     """
 
-    def __init__(self, post: Post, stops: Stops, traces: Traces) -> None:
+    def __init__(self, post: Post, stops: Stops, traces: TraceSide) -> None:
         self._post = post
         self._stops = stops
         self._traces = traces
@@ -69,7 +69,7 @@ class TraceDesk:
     ) -> int:
         """Run a record through the newest code, with nothing written; return the trace's number."""
         number = next(self._numbers)
-        self._post(partial(self._traces.begin, number, record, start, message))
+        self._post(partial(self._traces.trace, TraceRequest(number, record, start, message)))
         return number
 
     def drop_trace(self, number: int) -> None:

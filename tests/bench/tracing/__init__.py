@@ -1,0 +1,1 @@
+"""Traces and proofs in real host processes."""

@@ -1,0 +1,48 @@
+"""What code prints while it is traced: the first lines and the last, and how many there were."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from typing import Final
+
+KEPT_LINES: Final = 100
+"""Lines kept from the beginning, and as many from the end."""
+
+MAX_LINE_CHARS: Final = 1_000
+
+
+class Printed:
+    """Takes lines from the threads that read them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._errors: deque[str] = deque(maxlen=20)
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was printed so far."""
+        with self._lock:
+            self._first: list[str] = []
+            self._last: deque[str] = deque(maxlen=KEPT_LINES)
+            self._seen = 0
+
+    def add(self, revision: int, stream: str, text: str) -> None:  # noqa: ARG002
+        """Take a line in; from any thread."""
+        line = text if len(text) <= MAX_LINE_CHARS else text[:MAX_LINE_CHARS] + "…"
+        with self._lock:
+            self._seen += 1
+            (self._first if len(self._first) < KEPT_LINES else self._last).append(line)
+            if stream == "stderr":
+                self._errors.append(line)
+
+    def shown(self) -> tuple[tuple[str, ...], int]:
+        """Return what is kept, oldest first, and how many lines are left out of its middle."""
+        with self._lock:
+            kept = (*self._first, *self._last)
+            return kept, self._seen - len(kept)
+
+    def last_errors(self) -> list[str]:
+        """Return the last lines that were printed to standard error."""
+        with self._lock:
+            return list(self._errors)

@@ -1,0 +1,45 @@
+"""Finds the state of a key as the flow that runs has written it down last."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from loom_bench.session.live.hosts import Post
+from loom_runtime.failures import RunError
+from loom_runtime.recovery.contents import read_values
+
+
+class StateReader:
+    """Reads the recovery store of the flow that runs, on threads of its own.
+
+    Args:
+        post: Has something done on the session's thread.
+        folder: Returns the store's folder; ``None`` for none.
+    """
+
+    def __init__(self, post: Post, folder: Callable[[], Path | None]) -> None:
+        self._post = post
+        self._folder = folder
+
+    def find(self, state_id: str, key: str, then: Callable[[bytes | None], None]) -> None:
+        """Call *then*, on the session's thread, with the state of *key* at the end of the last
+        epoch; ``None`` when it has none or it cannot be read."""
+        folder = self._folder()
+        if folder is None:
+            then(None)
+            return
+        threading.Thread(
+            target=self._read, args=(folder, state_id, key, then), name="read-state", daemon=True
+        ).start()
+
+    def _read(
+        self, folder: Path, state_id: str, key: str, then: Callable[[bytes | None], None]
+    ) -> None:
+        try:
+            found = read_values(folder, state_id).get(key)
+        except (RunError, ValueError, OSError):  # it was deleted, or is being made
+            found = None
+        self._post(partial(then, found))
