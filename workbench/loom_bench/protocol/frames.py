@@ -67,7 +67,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag="load"):
         bootstrap: Addresses that override those of the configuration; ``None`` for none.
         plaintext: Whether the broker there knows no TLS and no login, whatever is configured.
         to_run: Whether Start will follow.
-        replay: Whether that Start will be a replay: the user's code sees ``LOOM_REPLAY=1``.
+        replay: Whether nothing that is run counts, as in a replay or a trace: the user's code sees
+            ``LOOM_REPLAY=1``.
         time_limit_ms: When it takes longer, the host dumps its stacks: the bench ends it then.
     """
 

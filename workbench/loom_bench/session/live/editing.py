@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from loom_bench.broker.contract import Broker
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Load, Loaded, LoadFailed
@@ -84,11 +86,12 @@ class Editing:
         self._load_side.load(number, self._command(broker))
 
     def newest_code(self, broker: Broker | None) -> Code | None:
-        """Return how to load the code on disk and its revision; ``None`` before any loaded."""
+        """Return how to load the code on disk, to try records in it, and its revision; ``None``
+        before any loaded."""
         newest = self._board.revisions.newest()
         if newest is None or self._board.plan is None:
             return None
-        return self._command(broker), newest.number
+        return msgspec.structs.replace(self._command(broker), replay=True), newest.number
 
     def _command(self, broker: Broker | None) -> Load:
         return Load(
