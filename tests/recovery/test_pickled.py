@@ -27,6 +27,9 @@ def test_bytes_of_every_size_come_back(size: int) -> None:
 
 
 class _Command:
+    def __repr__(self) -> str:
+        return "a command"
+
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return os.system, ("false",)
 
