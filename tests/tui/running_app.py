@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from loom_bench.session.value import SessionValue
 from loom_bench.tui.app import WorkbenchApp
+from loom_bench.tui.screens import SCREENS, ScreenSpec
 from tests.tui.scripted_session import ScriptedSession
 from tests.tui.seen import shown_rows, shown_text
 
@@ -82,10 +83,11 @@ async def bench(
     size: tuple[int, int] = MEDIUM,
     editor: ScriptedEditor | None = None,
     environ: Mapping[str, str] | None = None,
+    screens: Sequence[ScreenSpec] = SCREENS,
 ) -> AsyncIterator[Bench]:
     """Run the application over *value*."""
     session, used = ScriptedSession(value), editor or ScriptedEditor()
-    app = WorkbenchApp(session, editor=used, environ=environ)
+    app = WorkbenchApp(session, editor=used, environ=environ, screens=screens)
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()
         yield Bench(app, pilot, session, used)

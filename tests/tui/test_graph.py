@@ -73,7 +73,9 @@ async def test_samples_are_asked_for_the_selected_node_only() -> None:
 
 async def test_boxes_are_selected_in_the_direction_of_the_key() -> None:
     async with bench(values.running(), size=(160, 45)) as seen:
-        await seen.press("v", "j", "j")
+        await seen.press("z", "v", "j", "j")
+        assert seen.app.main.graph.selected == "IntoTopic(orders.cancelled)"
+        await seen.press("h")
         assert seen.app.main.graph.selected == "CheckOrder"
         await seen.press("l")
         assert seen.app.main.graph.selected == "IntoTopic(orders.cancelled)"

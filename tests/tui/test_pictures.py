@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from loom_bench.session.value import Phase, SessionValue
 from loom_bench.tui.panels.pages import PAGES
+from loom_bench.tui.screens import SCREENS
 from tests.tui import values
 from tests.tui.running_app import Bench, bench
 from tests.tui.seen import picture, stop_blinking
@@ -49,6 +50,9 @@ _DIALOGS: dict[str, tuple[str, tuple[str, ...]]] = {
     "quitting": ("draining", ("q",)),
 }
 """By name: the state, and the keys that lead there."""
+
+PICTURED_KEYS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {}
+"""By full screen, then by name: the state, and the keys that lead to more of what it shows."""
 
 _OTHER_STATES: dict[str, Callable[[], SessionValue]] = {
     "opening": values.opening,
@@ -87,6 +91,28 @@ async def test_every_other_screen_looks_as_it_did(
         await seen.press(*keys)
         wrong = await _compared(seen, name, tmp_path)
     assert not wrong, "\n".join([*wrong, _ACCEPT])
+
+
+@pytest.mark.asyncio
+@sizes
+async def test_every_full_screen_looks_as_it_did(size: tuple[int, int], tmp_path: Path) -> None:
+    wrong: list[str] = []
+    for screen_id, name, state, keys in _of_full_screens():
+        async with bench((_STATES | _OTHER_STATES)[state](), size=size) as seen:
+            seen.app.show_screen(screen_id)
+            await seen.press()
+            await seen.press(*keys)
+            wrong.extend(await _compared(seen, f"{screen_id}-{name}", tmp_path))
+    assert not wrong, "\n".join([*wrong, _ACCEPT])
+
+
+def _of_full_screens() -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
+    """Yield screen, name, state and keys of every picture."""
+    for spec in SCREENS:
+        for state in _STATES:
+            yield spec.id, state, state, ()
+        for name, (state, keys) in PICTURED_KEYS.get(spec.id, {}).items():
+            yield spec.id, name, state, keys
 
 
 async def _compared(seen: Bench, name: str, tmp_path: Path) -> list[str]:

@@ -3,43 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
-
-@dataclass(frozen=True)
-class Action:
-    """Something that a key does.
-
-    Attributes:
-        id: Stable name; what a keymap file calls it. The part before the dot tells where it works:
-            ``list`` and ``graph`` in those, anything else everywhere.
-        keys: Keys, comma-separated, as Textual names them.
-        title: Name in palette and help.
-        help: What it does, one sentence.
-        group: Heading in the help.
-        short: Name in the footer; empty keeps it out of there.
-        does: Textual action of the widget, where it is not named like the id.
-    """
-
-    id: str
-    keys: str
-    title: str
-    help: str
-    group: str
-    short: str = ""
-    does: str = ""
-
-    @property
-    def where(self) -> str:
-        """``list``, ``graph``, ``screen`` or ``app``."""
-        if self.id in ("view.focus", "view.focus_back"):
-            return "screen"  # every screen of Textual's binds Tab for itself
-        place = self.id.partition(".")[0]
-        return place if place in ("list", "graph") else "app"
-
+from loom_bench.tui.action import Action, bindings_of
 
 _RUN, _FEED, _OPEN, _VIEW = "Run", "Feed", "Open", "Look"
 _LIST, _GRAPH, _BENCH = "In a list", "In the graph", "Workbench"
@@ -114,6 +82,7 @@ ACTIONS: Final = (
         "Draws the graph with boxes, or a row a node.",
         _VIEW,
     ),
+    Action("view.main", "f2", "Main screen", "Shows graph and panels.", _VIEW, "main"),
     Action("view.theme", "t", "Light or dark", "Changes the colours.", _VIEW),
     Action("list.down", "down,j", "Down", "Next row.", _LIST),
     Action("list.up", "up,k", "Up", "Row before; holds a list that follows.", _LIST),
@@ -180,23 +149,9 @@ BY_ID: Final = {action.id: action for action in ACTIONS}
 
 
 def bindings(where: str) -> list[BindingType]:
-    """Return the bindings of the actions that work in ``app``, ``screen``, ``list``, ``graph``."""
-    return [
-        Binding(
-            action.keys,
-            action.does
-            or (
-                f"app.perform('{action.id}')"
-                if where in ("app", "screen")
-                else action.id[len(where) + 1 :]
-            ),
-            action.title,
-            show=False,
-            id=action.id,
-        )
-        for action in ACTIONS
-        if action.where == where
-    ]
+    """Return the bindings of the actions that work in *where*: ``app``, ``screen``, ``list``,
+    ``graph``, or the full screen of that name."""
+    return bindings_of(action for action in ACTIONS if action.where == where)
 
 
 def groups() -> Iterator[tuple[str, list[Action]]]:

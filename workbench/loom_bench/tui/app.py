@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,11 +25,15 @@ from loom_bench.tui.dialogs.help import help_lines
 from loom_bench.tui.dialogs.redrawn import Redrawn
 from loom_bench.tui.dialogs.text_dialog import TextDialog
 from loom_bench.tui.editor import RunsEditor, editor_command, run_editor
+from loom_bench.tui.footer import MAIN
+from loom_bench.tui.full_screen import FullScreen
+from loom_bench.tui.ink import Ink, Line
 from loom_bench.tui.keymap import Keymap, keymap_path, read_keymap
 from loom_bench.tui.main_screen import MainScreen
 from loom_bench.tui.palette import ActionProvider
 from loom_bench.tui.panels.spec import Place
 from loom_bench.tui.performing import perform
+from loom_bench.tui.screens import SCREENS, ScreenSpec
 from loom_bench.tui.theme import DARK, LIGHT, THEMES
 from loom_bench.tui.widgets.graph_view import GraphView
 from loom_bench.tui.widgets.list_panel import ListPanel
@@ -49,6 +53,7 @@ class WorkbenchApp(App[None]):
         session: The session; closed when the user quits.
         editor: Runs an editor's command in the foreground.
         environ: Where the editor and the keymap's folder are named.
+        screens: The full screens besides the main one.
     """
 
     CSS_PATH = "workbench.tcss"
@@ -64,6 +69,7 @@ class WorkbenchApp(App[None]):
         *,
         editor: RunsEditor = run_editor,
         environ: Mapping[str, str] | None = None,
+        screens: Sequence[ScreenSpec] = SCREENS,
     ) -> None:
         super().__init__()
         self.session: SessionCommands = session
@@ -74,6 +80,8 @@ class WorkbenchApp(App[None]):
         self._keymap_path = keymap_path(self._environ, Path.home())
         self._keys: Keymap = read_keymap(self._keymap_path)
         self.main: MainScreen = MainScreen(self._keys.keys)
+        self._specs = screens
+        self._screens = {spec.id: spec.build(self._keys.keys) for spec in screens}
         self._told = 0
         for theme in THEMES:
             self.register_theme(theme)
@@ -84,6 +92,8 @@ class WorkbenchApp(App[None]):
         """Show the first value and begin to follow it."""
         self.set_keymap(dict(self._keys.keys))
         self.push_screen(self.main)
+        for screen_id, screen in self._screens.items():
+            self.install_screen(screen, screen_id)
         self.call_after_refresh(self.draw)
         self.set_interval(1 / _FRAMES_PER_S, self.draw)
         for problem in self._keys.problems:
@@ -93,10 +103,11 @@ class WorkbenchApp(App[None]):
 
     def draw(self) -> None:
         """Draw the newest value."""
-        if not self.main.is_mounted:
+        front = self.front
+        if not front.is_mounted or not self.screen_stack:  # not there yet, or gone already
             return
         value = self.session.value()
-        self.main.show(value, value.at_ms or round(time.time() * 1000))
+        front.show(value, value.at_ms or round(time.time() * 1000))
         if isinstance(self.screen, Redrawn):
             self.screen.redraw()
         self._tell_news(value)
@@ -126,6 +137,31 @@ class WorkbenchApp(App[None]):
         perform(self, action_id)
         self.draw()
 
+    @property
+    def front(self) -> FullScreen:
+        """The full screen in front, dialogs aside."""
+        full = (screen for screen in reversed(self.screen_stack) if isinstance(screen, FullScreen))
+        return next(full, self.main)
+
+    def show_screen(self, screen_id: str) -> None:
+        """Show the full screen with this id, or the main one."""
+        wanted = self._screens.get(screen_id, self.main)
+        front = self.front
+        if wanted is front or self.screen is not front:  # a dialog has to be answered first
+            return
+        if wanted is self.main:
+            self.pop_screen()
+        elif front is self.main:
+            self.push_screen(wanted)
+        else:
+            self.switch_screen(wanted)
+        self.call_after_refresh(self.draw)
+
+    def badges(self, value: SessionValue) -> Line:
+        """Return what the other screens have to tell: their titles and badges."""
+        told = ((spec.title, spec.badge(value)) for spec in self._specs)
+        return [run for title, badge in told if badge for run in ((f"{title} ", Ink.DIM), badge)]
+
     def show_help(self) -> None:
         """Show the keys."""
         keys, file = self._keys.keys, str(self._keymap_path)
@@ -147,7 +183,7 @@ class WorkbenchApp(App[None]):
 
     def edit_selected(self) -> None:
         """Open what is selected in the editor."""
-        place = self.main.selected_place()
+        place = self.front.selected_place()
         if place is None:
             self.tell("Nothing is known of where that is written.", "warning")
         else:
@@ -241,6 +277,10 @@ class WorkbenchApp(App[None]):
         self.copy_to_clipboard(safe(event.text, max_cells=_MAX_COPIED_CELLS))
         self.tell("Copied.")
 
-    @on(MainScreen.Wanted)
-    def _wanted(self, event: MainScreen.Wanted) -> None:
+    @on(FullScreen.Wanted)
+    def _wanted(self, event: FullScreen.Wanted) -> None:
         self.action_perform(event.action_id)
+
+    @on(FullScreen.Left)
+    def _left(self) -> None:
+        self.show_screen(MAIN)

@@ -5,24 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from loom_bench.session.value import Phase, SessionValue
-from loom_bench.tui.actions import ACTIONS, Action, key_text
+from loom_bench.tui.action import Action
+from loom_bench.tui.actions import ACTIONS, key_text
 from loom_bench.tui.ink import Ink, Line, Run, width_of
 from loom_bench.tui.panels.spec import PageSpec
 
-_ORDER = {"list": 0, "graph": 0, "app": 1}
+MAIN = "main"
+"""Place of the main screen: actions for looking round and opening fit there only."""
 
 
-def footer_actions(where: str, value: SessionValue) -> Sequence[Action]:
-    """Return the actions to name at the bottom while the focus is in ``list`` or ``graph``."""
+def footer_actions(
+    places: Sequence[str], value: SessionValue, own: Sequence[Action] = ()
+) -> Sequence[Action]:
+    """Return the actions to name at the bottom.
+
+    Args:
+        places: Whose actions fit besides those that work everywhere, the most fitting first.
+        value: The value that is shown.
+        own: Actions that the registry lacks.
+    """
+    order = (*places, "app")
     shown = [
         action
-        for action in ACTIONS
-        if action.short and action.where in (where, "app") and _fits(action, value)
+        for action in (*own, *ACTIONS)
+        if action.short and action.where in order and _fits(action, value, main=MAIN in places)
     ]
-    return sorted(shown, key=lambda action: _ORDER[action.where])
+    return sorted(shown, key=lambda action: order.index(action.where))
 
 
-def _fits(action: Action, value: SessionValue) -> bool:
+def _fits(action: Action, value: SessionValue, *, main: bool) -> bool:
+    if action.id == "view.main":
+        return not main
+    if not main and action.id.startswith(("view.", "open.")):
+        return False
     if action.id == "run.step":
         return value.phase is Phase.PAUSED
     if action.id == "feed.faster":

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from loom_bench.tui.actions import ACTIONS, Action, key_text
+from loom_bench.tui.action import Action
+from loom_bench.tui.actions import ACTIONS, key_text
 
 if TYPE_CHECKING:
     from loom_bench.tui.app import WorkbenchApp

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from loom_bench.session.value import Phase
 from loom_bench.tui import asking
+from loom_bench.tui.footer import MAIN
 from loom_bench.tui.panels.pages import PAGES
+from loom_bench.tui.screens import SCREENS
 
 if TYPE_CHECKING:
     from loom_bench.tui.app import WorkbenchApp
@@ -53,13 +55,19 @@ def _stop_feed(app: WorkbenchApp) -> None:
 
 def _page(page_id: str) -> Callable[[WorkbenchApp], None]:
     def go(app: WorkbenchApp) -> None:
+        app.show_screen(MAIN)
         app.main.pages.go_to(page_id)
         app.main.pages.focus_rows()
 
     return go
 
 
+def _screen(screen_id: str) -> Callable[[WorkbenchApp], None]:
+    return lambda app: app.show_screen(screen_id)
+
+
 def _trouble(app: WorkbenchApp) -> None:
+    app.show_screen(MAIN)
     if not app.main.graph.next_trouble():
         app.tell("No node fails, and none is slow.")
 
@@ -85,9 +93,11 @@ _DEEDS: Final[dict[str, Callable[[WorkbenchApp], object]]] = {
     **{f"view.{page.id}": _page(page.id) for page in PAGES},
     "view.next": lambda app: app.main.pages.go_by(1),
     "view.previous": lambda app: app.main.pages.go_by(-1),
-    "view.focus": lambda app: app.main.focus_part(1),
-    "view.focus_back": lambda app: app.main.focus_part(-1),
-    "view.zoom": lambda app: app.main.zoom(),
+    "view.main": lambda app: app.show_screen(MAIN),
+    **{f"view.{screen.id}": _screen(screen.id) for screen in SCREENS},
+    "view.focus": lambda app: app.front.focus_part(1),
+    "view.focus_back": lambda app: app.front.focus_part(-1),
+    "view.zoom": lambda app: app.front.zoom(),
     "view.trouble": _trouble,
     "view.drawing": lambda app: app.main.graph.change_drawing(),
     "view.theme": lambda app: app.change_theme(),

@@ -24,9 +24,9 @@ _BETWEEN = (" │ ", Ink.DIM)
 _BAR_CELLS = 12
 
 
-def status_lines(value: SessionValue) -> Sequence[Line]:
-    """Return the two lines."""
-    return joined(_first(value), _BETWEEN), joined(_second(value), _BETWEEN)
+def status_lines(value: SessionValue, badges: Line = ()) -> Sequence[Line]:
+    """Return the two lines; *badges* is what other screens have to tell."""
+    return joined(_first(value), _BETWEEN), joined((*_second(value), badges), _BETWEEN)
 
 
 def flow_name(value: SessionValue) -> str:

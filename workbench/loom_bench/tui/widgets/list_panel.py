@@ -34,6 +34,9 @@ class ListPanel(Vertical):
             self.panel = panel
             self.item = item
 
+    class Left(Message):
+        """Escape was pressed with no filter to drop: the user is done here."""
+
     class Copied(Message):
         """A row is to be copied, as text."""
 
@@ -117,6 +120,8 @@ class ListPanel(Vertical):
         event.stop()
         if event.what == "filter":
             self._enter_filter()
+        elif event.what == "clear" and self._filter is None:
+            self.post_message(self.Left())
         elif event.what == "clear":
             self._set_filter("")
         elif (item := self.table.selected) is not None:
