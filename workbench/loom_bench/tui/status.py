@@ -48,6 +48,8 @@ def _first(value: SessionValue) -> Iterator[Line]:
 def _revision(value: SessionValue) -> Line:
     running = next((each for each in reversed(value.revisions) if each.state == "running"), None)
     newest = value.revisions[-1] if value.revisions else None
+    if newest is not None and newest.state == "refused" and not value.diagnoses:
+        newest = running  # it was taken back: what runs is what is on disk
     line = [] if running is None else [(f"r{running.number}", Ink.ACCENT)]
     if newest is not None and newest is not running:
         bad = newest.state == "refused"

@@ -1,0 +1,102 @@
+"""The real program, driven in a real terminal from its first screen to the prompt after it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from tests.bench.live.sessions import STATEFUL_FLOW
+from tests.bench.processes import await_true, running
+from tests.cli.commands import COMMAND
+from tests.terminal.terminal import Terminal, descendants, need_tmux
+
+pytestmark = pytest.mark.timeout(400)
+
+
+def _shell(*arguments: str) -> list[str]:
+    """The program in a shell that shows the terminal's settings before it and after it."""
+    program = shlex.join([*COMMAND, *arguments])
+    script = f"stty -g; {program}; echo ended with $?; stty -g; exec cat"
+    return ["sh", "-c", script]
+
+
+def _edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    saved = file.with_suffix(".saved")
+    saved.write_text(text.replace(old, new))
+    saved.replace(file)
+
+
+def _reads(text: str) -> bool:
+    """Whether records flow: the second line tells a rate."""
+    found = re.search(r"^ ([\d.k]+) records/s", text, re.MULTILINE)
+    return found is not None and found[1] != "0"
+
+
+def _restored(terminal: Terminal) -> bool:
+    settings = [line for line in terminal.text.splitlines() if line.count(":") > 10]
+    return len(settings) == 2 and settings[0] == settings[1]
+
+
+def test_a_flow_is_opened_broken_mended_renamed_bereft_of_its_broker_and_left(
+    tmp_path: Path,
+) -> None:
+    need_tmux()
+    file = tmp_path / "orders.py"
+    file.write_text(dedent(STATEFUL_FLOW))
+    with Terminal(_shell(str(file)), tmp_path) as terminal:
+        # Open: the graph, and records that flow.
+        terminal.until("RUNNING", "orders │ r1 │", "Number", "balanced", _reads)
+
+        # Break: the old revision goes on, and the error is told with its place.
+        _edit(file, 'return "all"', 'return "all')
+        terminal.until("RUNNING", "r2 refused", _reads)
+        terminal.press("8")
+        terminal.until("r1 goes on running", re.compile(r"orders\.py:\d+").search, "SyntaxError")
+
+        # Mend: what is on disk is what runs already.
+        _edit(file, 'return "all', 'return "all"')
+        terminal.until("RUNNING", "orders │ r1 │", "nothing is wrong", "back to r1", _reads)
+
+        # Rename a stateful step: nothing starts until it is said what becomes of its state.
+        _edit(file, "Number", "Counted")
+        terminal.until("r3 waiting c")
+        terminal.press("c")
+        terminal.until("takes over the state of Number", "Start r3 so")
+        terminal.press("j", "Enter")
+        terminal.until("RUNNING", "orders │ r3 │", "Counted", _reads)
+
+        # Kill the broker: it is told, and the bench stays.
+        program = descendants(terminal.pid)
+        brokers = [pid for pid, command in program.items() if "tansu" in command.split(" ")[0]]
+        assert brokers
+        for pid in brokers:
+            os.kill(pid, signal.SIGKILL)
+        terminal.until("FAILED", re.compile(r"x (dead|failed)").search)
+
+        # Quit: the terminal is as it was, and nothing that was started is left.
+        started = descendants(terminal.pid)
+        terminal.press("q")
+        terminal.until("ended with 0", lambda _: _restored(terminal))
+        assert terminal.told("alternate_on") == "0"
+        assert terminal.told("mouse_any_flag") == "0"
+        await_true(
+            lambda: not [pid for pid in started if running(pid) and _is_ours(pid, started[pid])],
+            "everything that the program started is gone",
+            timeout_s=30,
+        )
+
+
+def _is_ours(pid: int, command: str) -> bool:
+    """Whether the process is still the one that had this command line: ids are used again."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") == command
+    except OSError:
+        return False
