@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-import structlog
-
 from loom_runtime.compiler.compile import compile_flow
 from loom_runtime.compiler.plan import CompiledPlan
 from loom_runtime.config.context import ConfigContext
@@ -14,6 +12,7 @@ from loom_runtime.config.runtime import BytewaxRuntimeConfig
 from loom_runtime.engine_control import RunControl
 from loom_runtime.errors import ErrorKind
 from loom_runtime.flow.process import StreamFlow
+from loom_runtime.lazy_log import LazyLog
 from loom_runtime.ledger import LedgerReport
 from loom_runtime.observability import ObservabilityConfig, ObservabilityRuntime, Scope
 from loom_runtime.observability.poll_cycle import poll_cycle
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from loom_runtime.execution.sampling import OutputSampler
     from loom_runtime.replay.transport import ReplayRun
 
-_log = structlog.get_logger(__name__)
+_log = LazyLog(__name__)
 
 Flow = StreamFlow[Any, Any]
 

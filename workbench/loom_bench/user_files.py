@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 import sysconfig
 from pathlib import Path
 
@@ -14,9 +15,11 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _PACKAGES = tuple(Path(package.__file__ or "").parent for package in (loom_runtime, loom_bench))
 _STDLIB = tuple(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
 
-_FOREIGN_ROOTS = frozenset(
-    root for path in (*_PACKAGES, *_STDLIB) for root in (path, path.resolve())
+# As text: a host looks at every module that it has while a save waits to be run.
+_FOREIGN_ROOTS = tuple(
+    {f"{root}{os.sep}" for path in (*_PACKAGES, *_STDLIB) for root in (path, path.resolve())}
 )
+_INSTALLED_PARTS = tuple(f"{os.sep}{name}{os.sep}" for name in _INSTALLED)
 
 
 def is_installed(path: Path) -> bool:
@@ -27,10 +30,9 @@ def is_installed(path: Path) -> bool:
 def is_user_file(file: str) -> bool:
     """Return whether *file* is code that the user wrote: neither ours, nor Python's, nor an
     installed package's."""
-    if file.startswith("<"):
+    if file.startswith(("<", *_FOREIGN_ROOTS)):
         return False
-    path = Path(file)
-    return not is_installed(path) and not any(path.is_relative_to(root) for root in _FOREIGN_ROOTS)
+    return not any(part in file for part in _INSTALLED_PARTS)
 
 
 def source_line(file: str, line: int) -> str | None:

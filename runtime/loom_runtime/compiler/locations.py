@@ -5,22 +5,31 @@ from __future__ import annotations
 import ast
 import linecache
 import sys
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType
 
 from loom_runtime.declaration import SourceLocation
 
-_Classes = dict[str, ast.ClassDef]
+_Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class _ParsedFile:
-    """Syntax of one file, with its classes by qualified name."""
+    """Syntax of one file, with its classes and functions by qualified name."""
 
     def __init__(self, tree: ast.Module) -> None:
         self.tree = tree
-        self.classes: _Classes = {}
-        _collect_classes(tree, "", self.classes)
+        self.definitions: dict[str, _Definition] = {}
+        _collect_definitions(tree, "", self.definitions)
+
+    @cached_property
+    def calls(self) -> dict[int | None, list[ast.Call]]:
+        """Its calls, by the line on which the name of what is called ends."""
+        found: dict[int | None, list[ast.Call]] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Call):
+                found.setdefault(node.func.end_lineno, []).append(node)
+        return found
 
 
 def class_syntax(cls: type) -> tuple[str, ast.ClassDef] | None:
@@ -29,9 +38,14 @@ def class_syntax(cls: type) -> tuple[str, ast.ClassDef] | None:
     if file is None:
         return None
     parsed = _parsed(file)
-    if parsed is None or (node := parsed.classes.get(cls.__qualname__)) is None:
-        return None
-    return file, node
+    node = None if parsed is None else parsed.definitions.get(cls.__qualname__)
+    return (file, node) if isinstance(node, ast.ClassDef) else None
+
+
+def function_syntax(function: FunctionType) -> _Definition | None:
+    """Return the syntax of a function that ``def`` made, or ``None`` when it is out of reach."""
+    parsed = _parsed(function.__code__.co_filename)
+    return None if parsed is None else parsed.definitions.get(function.__qualname__)
 
 
 def file_syntax(file: str) -> ast.Module | None:
@@ -69,12 +83,9 @@ def argument_location(
     """
     if call is None or (parsed := _parsed(call.file)) is None:
         return call
-    for node in ast.walk(parsed.tree):
+    for node in parsed.calls.get(call.line, ()):
         if (
-            isinstance(node, ast.Call)
-            and node.lineno <= call.line <= (node.end_lineno or node.lineno)
-            and _called_name(node.func) == function
-            and node.func.end_lineno == call.line
+            _called_name(node.func) == function
             and len(node.args) == count
             and not any(isinstance(argument, ast.Starred) for argument in node.args)
         ):
@@ -115,15 +126,16 @@ def _parse_text(text: str) -> _ParsedFile | None:
         return None
 
 
-def _collect_classes(node: ast.AST, prefix: str, found: _Classes) -> None:
+def _collect_definitions(node: ast.AST, prefix: str, found: dict[str, _Definition]) -> None:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.ClassDef):
             found[prefix + child.name] = child
-            _collect_classes(child, f"{prefix}{child.name}.", found)
+            _collect_definitions(child, f"{prefix}{child.name}.", found)
         elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            _collect_classes(child, f"{prefix}{child.name}.<locals>.", found)
-        else:
-            _collect_classes(child, prefix, found)
+            found[prefix + child.name] = child
+            _collect_definitions(child, f"{prefix}{child.name}.<locals>.", found)
+        elif isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+            _collect_definitions(child, prefix, found)
 
 
 def _functions_of(cls: type) -> list[CodeType]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from loom_runtime.compiler.locations import class_syntax, file_syntax
+from loom_runtime.compiler.locations import class_syntax, file_syntax, function_syntax
 from loom_runtime.compiler.plan import CompiledNode, NodeKind
 from loom_runtime.expressions import ExpressionNode
 
@@ -31,6 +31,14 @@ def code_hash(files: Iterable[str]) -> str:
     """Return a hash of everything in *files*; comments and layout don't count."""
     trees = [(file, file_syntax(file)) for file in sorted(set(files))]
     return _digest("\n".join(ast.dump(tree) for _, tree in trees if tree is not None).encode())
+
+
+def definitions_hash(definitions: Iterable[object]) -> str:
+    """Return a hash of the code of classes and functions; comments and layout don't count.
+
+    What was made without ``class`` or ``def`` counts by its name.
+    """
+    return _digest("\n".join(map(_definition_text, definitions)).encode())
 
 
 def settings_hash(node: CompiledNode) -> str:
@@ -69,6 +77,15 @@ def _user_bases(cls: type) -> Iterator[type]:
         root = base.__module__.partition(".")[0]
         if root not in (_OWN_PACKAGE, "builtins", "typing", "abc"):
             yield base
+
+
+def _definition_text(definition: object) -> str:
+    if isinstance(definition, type):
+        return _class_text(definition)
+    found = function_syntax(definition) if isinstance(definition, FunctionType) else None
+    if found is not None:
+        return ast.dump(found)
+    return str(getattr(definition, "__qualname__", type(definition).__qualname__))
 
 
 def _class_text(cls: type) -> str:

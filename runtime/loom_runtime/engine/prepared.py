@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import structlog
 from bytewax.dataflow import Dataflow
 
 from loom_runtime.compiler.plan import CompiledNode, CompiledPlan, CompiledSource, NodeKind
@@ -29,6 +28,7 @@ from loom_runtime.execution.terminal import EnvelopeWriterEncoder, RecordEncoder
 from loom_runtime.execution.topic_encoders import envelope_encoder, topic_encoder
 from loom_runtime.execution.worker import Surroundings
 from loom_runtime.kafka.transport import KafkaTransport
+from loom_runtime.lazy_log import LazyLog
 from loom_runtime.ledger import LedgerReport
 from loom_runtime.observability import ObservabilityRuntime
 from loom_runtime.recovery.identity import identity_of
@@ -37,7 +37,7 @@ from loom_runtime.replay.transport import ReplayRun
 from loom_runtime.sinks import ErrorSink
 from loom_runtime.transport import OutputWriter, PartitionReader, Transport
 
-_log = structlog.get_logger(__name__)
+_log = LazyLog(__name__)
 
 
 @dataclass

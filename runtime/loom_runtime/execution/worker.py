@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from loom_runtime.async_bridge import AsyncBridge
 from loom_runtime.compiler.plan import CompiledNode, NodeKind, NodePath
 from loom_runtime.errors import ErrorKind
@@ -51,8 +49,9 @@ from loom_runtime.execution.terminal import (
     WriteStage,
 )
 from loom_runtime.flow.shapes import StreamShape
+from loom_runtime.lazy_log import LazyLog
 
-_log = structlog.get_logger(__name__)
+_log = LazyLog(__name__)
 
 _STEP_STAGES: Mapping[NodeKind, type[StepStage]] = {
     NodeKind.RECORD_STEP: RecordStage,

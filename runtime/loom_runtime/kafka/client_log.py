@@ -5,7 +5,7 @@ from __future__ import annotations
 from threading import Lock
 from time import monotonic
 
-import structlog
+from loom_runtime.lazy_log import LazyLog
 
 LOGGER_NAME = "loom_runtime.kafka"
 """Logger of librdkafka's own lines."""
@@ -13,7 +13,7 @@ LOGGER_NAME = "loom_runtime.kafka"
 _REPEAT_AFTER_S = 10.0
 _MOST_KNOWN = 200
 
-_log = structlog.get_logger(LOGGER_NAME)
+_log = LazyLog(LOGGER_NAME)
 
 
 class ClientLog:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from time import monotonic, sleep
 from typing import Any
 
-import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from loom_runtime.config.kafka import ConsumerSettings
@@ -14,8 +13,9 @@ from loom_runtime.execution.travel import SourceBatch
 from loom_runtime.failures import BrokerUnavailableError, PositionLostError
 from loom_runtime.kafka.clients import METADATA_TIMEOUT_S, error_text, make_consumer
 from loom_runtime.kafka.start import StartFinder
+from loom_runtime.lazy_log import LazyLog
 
-_log = structlog.get_logger(__name__)
+_log = LazyLog(__name__)
 
 _COMMIT_RETRY_S = 1.0
 """When a commit that failed is tried again, if the partition does not move on before."""

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from time import monotonic
 
-import structlog
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from loom_runtime.config.kafka import ConsumerSettings
 from loom_runtime.failures import PositionLostError
 from loom_runtime.kafka.clients import METADATA_TIMEOUT_S
+from loom_runtime.lazy_log import LazyLog
 
-_log = structlog.get_logger(__name__)
+_log = LazyLog(__name__)
 
 
 @dataclass(frozen=True)

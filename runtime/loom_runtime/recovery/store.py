@@ -8,9 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, Literal
 
-import structlog
-
 from loom_runtime.config.runtime import BytewaxRecoverySettings
+from loom_runtime.lazy_log import LazyLog
 from loom_runtime.model import LoomFrozenStruct
 from loom_runtime.recovery.adoption import identity_differences
 from loom_runtime.recovery.creation import check_folder, create_store, keep_private
@@ -35,7 +34,7 @@ WAIT_S: Final = 30.0
 
 _KEEP_ALL: Final = timedelta(days=36_500)
 
-_log = structlog.get_logger(__name__)
+_log = LazyLog(__name__)
 
 
 class StoreReport(LoomFrozenStruct, frozen=True, kw_only=True):

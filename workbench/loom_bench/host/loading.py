@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
-import inspect
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
@@ -17,6 +15,7 @@ from loom_bench.host.import_failures import import_failure
 from loom_bench.host.source_finder import SourceLoader, import_from_source
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.user_files import is_installed, is_user_file, source_line
+from loom_runtime.compiler.node_hashes import definitions_hash
 from loom_runtime.flow.boundary import FromMultiTypeTopic
 from loom_runtime.flow.process import StreamFlow
 
@@ -147,13 +146,7 @@ def feed_hash(module: ModuleType, flow: Flow) -> str:
     if not callable(feed):
         return ""
     types = source.payloads if isinstance(source, FromMultiTypeTopic) else (source.payload,)
-    digest = hashlib.sha256()
-    for each in (feed, *types):
-        try:
-            digest.update(inspect.getsource(each).encode("utf-8", "backslashreplace"))
-        except (OSError, TypeError):  # made at run time
-            digest.update(getattr(each, "__qualname__", "").encode())
-    return digest.hexdigest()
+    return definitions_hash((feed, *types))
 
 
 def imported_files() -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -11,9 +11,6 @@ from loom_bench.host.configuration import read_configuration
 from loom_bench.host.import_failures import raised_diagnosis
 from loom_bench.host.loading import local_files
 from loom_bench.host.outbox import Outbox
-from loom_bench.host.pulse import Pulse
-from loom_bench.host.replaying import ReplaySide
-from loom_bench.host.telemetry import Telemetry
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import (
     BenchFrame,
@@ -39,6 +36,10 @@ from loom_runtime.observability import ObservabilityConfig, ObservabilityRuntime
 from loom_runtime.runner import StreamingRunner
 from loom_runtime.tracing.masking import Masking, TracingConfig
 from loom_runtime.tracing.tracer import Tracer
+
+if TYPE_CHECKING:
+    from loom_bench.host.pulse import Pulse
+    from loom_bench.host.replaying import ReplaySide
 
 _DEFAULT_EPOCH_MS = BytewaxRuntimeConfig().epoch_interval_ms
 _EPOCH_MS = 50
@@ -114,7 +115,9 @@ class RunnableFlow:
 
     @staticmethod
     def warm_up() -> None:
-        """Import the engine, which takes a moment, before it is needed."""
+        """Import the engine and what measures it, which takes a moment, before it is needed."""
+        import loom_bench.host.pulse  # noqa: PLC0415
+        import loom_bench.host.telemetry  # noqa: F401, PLC0415
         import loom_runtime.engine.prepared  # noqa: F401, PLC0415
 
 
@@ -147,6 +150,8 @@ class RunJob:
         self._pulse: Pulse | None = None
         self._replay: ReplaySide | None = None
         if command.replay is not None and self._failure is None:
+            from loom_bench.host.replaying import ReplaySide  # noqa: PLC0415 - for replays only
+
             control.resume()
             try:
                 self._replay = ReplaySide(self._runner, command.replay, paused=command.paused)
@@ -158,6 +163,10 @@ class RunJob:
         if self._failure is not None:
             outbox.answer(Finished(outcome="failed", failure=self._failure))
             return
+        # The plan is told before these are imported: see warm_up.
+        from loom_bench.host.pulse import Pulse  # noqa: PLC0415
+        from loom_bench.host.telemetry import Telemetry  # noqa: PLC0415
+
         self._pulse = Pulse(self._runner, outbox)
         self._pulse.watch(self._watched)
         self._observability.add_observer(Telemetry(outbox).observe)

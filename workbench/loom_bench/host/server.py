@@ -10,7 +10,7 @@ import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
-from loom_bench.host.compiling import check, load
+from loom_bench.host.compiling import check, load, rehearse
 from loom_bench.host.dumping import dumped_after
 from loom_bench.host.outbox import Outbox
 from loom_bench.protocol.channel import Channel
@@ -82,6 +82,7 @@ class Server:
                 from loom_bench.host.running import RunnableFlow  # noqa: PLC0415 - takes a while
 
                 RunnableFlow.warm_up()
+                rehearse()
             case WriteRecord():
                 from loom_bench.host.writing import write_record  # noqa: PLC0415 - only to write
 
