@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from loom_bench.broker.contract import Broker, BrokerError
-from loom_bench.broker.docker.broker import DockerBroker
-from loom_bench.broker.docker.options import DockerOptions
-from loom_bench.broker.embedded import EmbeddedBroker, binary_path
-from loom_bench.broker.external import ExternalBroker
-from loom_bench.broker.mock import MockBroker
 from loom_bench.broker.opening import Opening, OpeningCancelledError
+
+# Each kind is imported when it is chosen: the Kafka client and Docker's take a moment.
+if TYPE_CHECKING:
+    from loom_bench.broker.docker.broker import DockerBroker
+    from loom_bench.broker.docker.options import DockerOptions
+    from loom_bench.broker.embedded import EmbeddedBroker
+    from loom_bench.broker.mock import MockBroker
 
 OWN_CHOICES = ("auto", "docker", "embedded")
 """The words that choose a broker which the bench starts itself."""
@@ -33,7 +37,7 @@ def open_broker(
         case "embedded":
             return _start_embedded()
         case "docker":
-            return DockerBroker.start(docker, opening)
+            return _start_docker(docker, opening)
         case "auto":
             return _start_best(docker, opening)
     if ":" not in choice:
@@ -42,12 +46,14 @@ def open_broker(
             "--broker",
             f"Use {', '.join(OWN_CHOICES)} or HOST:PORT[,HOST:PORT…].",
         )
+    from loom_bench.broker.external import ExternalBroker  # noqa: PLC0415
+
     return ExternalBroker.connect(choice)
 
 
 def _start_best(docker: DockerOptions | None, opening: Opening | None) -> Broker:
     try:
-        best = DockerBroker.start(docker, opening)
+        best = _start_docker(docker, opening)
     except OpeningCancelledError:
         raise
     except BrokerError as problem:
@@ -58,5 +64,17 @@ def _start_best(docker: DockerOptions | None, opening: Opening | None) -> Broker
     return best
 
 
+def _start_docker(docker: DockerOptions | None, opening: Opening | None) -> DockerBroker:
+    from loom_bench.broker.docker.broker import DockerBroker  # noqa: PLC0415
+
+    return DockerBroker.start(docker, opening)
+
+
 def _start_embedded() -> EmbeddedBroker | MockBroker:
-    return EmbeddedBroker.start() if binary_path() is not None else MockBroker.start()
+    from loom_bench.broker.embedded import EmbeddedBroker, binary_path  # noqa: PLC0415
+
+    if binary_path() is not None:
+        return EmbeddedBroker.start()
+    from loom_bench.broker.mock import MockBroker  # noqa: PLC0415
+
+    return MockBroker.start()

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from loom_bench.broker import topics, wire
+from loom_bench.broker import wire
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.guard import GuardedProcess
 from loom_bench.broker.ports import HOST, free_port
@@ -124,6 +124,8 @@ class EmbeddedBroker:
         Raises:
             BrokerError: refused, or there with another number of partitions.
         """
+        from loom_bench.broker import topics  # noqa: PLC0415 - the Kafka client takes a moment
+
         topics.create_topics(self.bootstrap, partitions)
 
     def stop(self) -> None:

@@ -40,6 +40,7 @@ from loom_bench.tui.widgets.list_panel import ListPanel
 from loom_bench.tui.widgets.plain_scroll_bar import use_plain_scroll_bars
 
 _FRAMES_PER_S = 8
+_FIRST_LOOK_S = 0.02
 _NOTICES_AT_ONCE = 3
 _MAX_NOTICE_CELLS = 400
 _MAX_COPIED_CELLS = 100_000
@@ -96,6 +97,7 @@ class WorkbenchApp(App[None]):
             self.install_screen(screen, screen_id)
         self.call_after_refresh(self.draw)
         self.set_interval(1 / _FRAMES_PER_S, self.draw)
+        self._first = self.set_interval(_FIRST_LOOK_S, self._draw_first)
         for problem in self._keys.problems:
             self.tell(problem, "warning")
 
@@ -113,6 +115,12 @@ class WorkbenchApp(App[None]):
         self._tell_news(value)
         if self.leaving and asking.has_ended(value):
             self.close_session()
+
+    def _draw_first(self) -> None:
+        """Draw the graph as soon as there is one."""
+        if self.session.value().plan is not None and self.main.is_mounted:
+            self._first.stop()
+            self.draw()
 
     def _tell_news(self, value: SessionValue) -> None:
         news = [notice for notice in value.notices if notice.number > self._told]

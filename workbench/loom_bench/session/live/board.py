@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,8 +19,10 @@ from loom_bench.session.value import (
     SessionValue,
     StateConflict,
 )
-from loom_runtime.compiler.difference import PlanDifference
 from loom_runtime.compiler.document_parts import PlanDocument
+
+if TYPE_CHECKING:
+    from loom_runtime.compiler.difference import PlanDifference
 
 KEPT_LOGS = 5_000
 KEPT_NOTICES = 50

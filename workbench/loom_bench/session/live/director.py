@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -26,7 +27,9 @@ from loom_bench.session.tracing.states import StateReader
 from loom_bench.session.tracing.trace_side import TraceSide
 from loom_bench.session.tracing.value import TracingView
 from loom_bench.session.value import Phase, SessionValue
-from loom_runtime.recovery.remapping import Remapping
+
+if TYPE_CHECKING:
+    from loom_runtime.recovery.remapping import Remapping
 
 
 class Director:
@@ -54,6 +57,7 @@ class Director:
         self._feed = FeedLife(options.feed_rate_per_s, hosts, board)
         self.run = RunSide(hosts, board, self._run_started, self._run_settled, self._run_ended)
         self._next = Succession(options, hosts, post, board, self.broker, self.run)
+        self._next.on_loaded = self._feed.make_ready
         self.snapshots = SnapshotDesk()
         states = StateReader(post, self._next.state_folder)
         self.traces = TraceSide(hosts, self._next.newest_code, states.find)

@@ -26,7 +26,15 @@ class FeedLife:
         self._board = board
         self._generator: LiveHost | None = None
         self._writer: LiveHost | None = None
+        self._ready: LiveHost | None = None
         self._began = "", ""
+
+    def make_ready(self, loaded: Loaded) -> None:
+        """Have a process ready for the first feed, so that the flow does not wait for it."""
+        view = self._board.broker
+        feeds = view.owned or view.state == "starting"
+        if feeds and loaded.has_feed and self._ready is None and not self._began[0]:
+            self._ready = self._hosts.spawn()
 
     def ensure(self, target: str, loaded: Loaded, broker: Broker) -> None:
         """Feed the flow if its module has a feed and the broker is ours. A feed goes on over
@@ -34,6 +42,8 @@ class FeedLife:
         available = loaded.has_feed and broker.owned
         self._board.change_feed(available=available, rate_per_s=self._rate_per_s)
         self._drop_writer()  # it has the module as it was
+        if self._ready is not None and (not available or self._ready.ended):
+            self._drop_ready()
         began = self._began == (broker.bootstrap, loaded.feed_hash)
         if not available:
             self._drop_generator()
@@ -50,7 +60,7 @@ class FeedLife:
         self._drop_generator()
         self._began = broker.bootstrap, loaded.feed_hash
         self._board.change_feed(running=True, delivered=0, problem=None)
-        self._generator = self._hosts.spawn()
+        self._generator, self._ready = self._ready or self._hosts.spawn(), None
         self._generator.on_news = self._take
         self._generator.revision = self._board.revisions.running()
         self._generator.send(
@@ -99,6 +109,7 @@ class FeedLife:
         """Feed no more; the next :meth:`ensure` begins anew."""
         self._drop_generator()
         self._drop_writer()
+        self._drop_ready()
         self._began = "", ""
         self._board.change_feed(running=False)
 
@@ -133,3 +144,8 @@ class FeedLife:
         if self._writer is not None:
             self._hosts.retire(self._writer)
             self._writer = None
+
+    def _drop_ready(self) -> None:
+        if self._ready is not None:
+            self._hosts.retire(self._ready)
+            self._ready = None

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,8 +21,10 @@ from loom_bench.session.live.run_side import RunEnd, RunSide
 from loom_bench.session.live.stores import Stores, find_conflict
 from loom_bench.session.value import StateConflict
 from loom_runtime.failures import RunError
-from loom_runtime.recovery.identity import load_identity
-from loom_runtime.recovery.remapping import Remapping, remap_store, remapped_identity
+from loom_runtime.recovery.identity import StoreIdentity, load_identity
+
+if TYPE_CHECKING:
+    from loom_runtime.recovery.remapping import Remapping
 
 
 class Handover:
@@ -81,6 +84,8 @@ class Handover:
         folder = self.folder(host)
         stored = None if folder is None else load_identity(folder)
         if stored is not None and host.loaded is not None and host.loaded.identity is not None:
+            from loom_runtime.recovery.remapping import remapped_identity  # noqa: PLC0415 - rare
+
             remapped_identity(stored.identity, host.loaded.identity, remapping, where=str(folder))
 
     def begin(self, remapping: Remapping | None = None) -> None:
@@ -91,7 +96,7 @@ class Handover:
         self._ticket += 1
         self._under_way = self._ticket
         self._broker.make_topics(
-            host.loaded.plan, partial(self._topics_made, self._ticket, remapping or Remapping())
+            host.loaded.plan, partial(self._topics_made, self._ticket, remapping)
         )
 
     def cancel(self) -> None:
@@ -115,7 +120,9 @@ class Handover:
             return None
         return self._stores.folder(self._board.target, broker, host.loaded)
 
-    def _topics_made(self, ticket: int, remapping: Remapping, problem: Diagnosis | None) -> None:
+    def _topics_made(
+        self, ticket: int, remapping: Remapping | None, problem: Diagnosis | None
+    ) -> None:
         if ticket != self._under_way:
             return
         if problem is not None:
@@ -123,7 +130,7 @@ class Handover:
             return
         self._run.end(Drain(), partial(self._drained, ticket, remapping))
 
-    def _drained(self, ticket: int, remapping: Remapping, end: RunEnd) -> None:
+    def _drained(self, ticket: int, remapping: Remapping | None, end: RunEnd) -> None:
         if ticket != self._under_way:
             return
         if end.failure is not None:
@@ -149,7 +156,7 @@ class Handover:
             return
         thread = threading.Thread(
             target=self._remap,
-            args=(ticket, partial(remap_store, folder, identity, remapping)),
+            args=(ticket, partial(_remap, folder, identity, remapping)),
             name="remap-state",
             daemon=True,
         )
@@ -206,9 +213,16 @@ def state_problem(error: RunError) -> Diagnosis:
     )
 
 
-def _needs_work(folder: Path, remapping: Remapping, host: LiveHost) -> bool:
+def _remap(folder: Path, identity: StoreIdentity, remapping: Remapping | None) -> None:
+    # Brings SQLite with it, and most sessions move no state.
+    from loom_runtime.recovery.remapping import Remapping, remap_store  # noqa: PLC0415
+
+    remap_store(folder, identity, remapping or Remapping())
+
+
+def _needs_work(folder: Path, remapping: Remapping | None, host: LiveHost) -> bool:
     """Return whether the store has to be changed before the revision can run on it."""
-    if remapping.renamed or remapping.emptied:
+    if remapping is not None and (remapping.renamed or remapping.emptied):
         return True
     stored = load_identity(folder)
     if stored is None or host.loaded is None or host.loaded.identity is None:

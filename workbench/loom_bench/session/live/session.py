@@ -15,15 +15,15 @@ from loom_bench.broker.docker.options import DockerOptions
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import LOAD_TIME_LIMIT_MS, Drain, Finish
 from loom_bench.session.envelopes.inbox import Inbox
+from loom_bench.session.live.board import Board
 from loom_bench.session.live.director import Director
 from loom_bench.session.live.options import LiveOptions
 from loom_bench.session.live.trace_desk import TraceDesk
 from loom_bench.session.snapshots.desk import SnapshotDesk
 from loom_bench.session.value import Phase, SessionValue
-from loom_runtime.recovery.remapping import Remapping
 
 PUBLISH_INTERVAL_S: Final = 0.1
-"""Least time between two values: a screen draws no oftener."""
+"""Time between two values; another phase or plan does not wait for it."""
 
 _TICK_S: Final = 1.0
 
@@ -151,6 +151,8 @@ class LiveSession:
             empty: State ids that start empty.
             keep_old: Keep the old revision running instead.
         """
+        from loom_runtime.recovery.remapping import Remapping  # noqa: PLC0415 - brings SQLite
+
         remapping = Remapping(renamed=dict(mapping), emptied=tuple(empty))
         self._inbox.put(partial(self._director.decide, remapping, keep_old=keep_old))
 
@@ -199,6 +201,8 @@ class LiveSession:
                 if act is None:
                     return
                 self._do(act)
+                if _turned(self._director.board, self._value):
+                    self._do(self._publish)
         finally:
             director.close()
 
@@ -214,6 +218,11 @@ class LiveSession:
             board.run_diagnoses = (_our_fault(error),)
             board.phase = Phase.FAILED
             board.notice("the bench itself failed; restart the flow or the bench", "error")
+
+
+def _turned(board: Board, value: SessionValue) -> bool:
+    """Return whether something happened that a screen should not wait for."""
+    return board.phase is not value.phase or board.plan is not value.plan
 
 
 def _our_fault(error: Exception) -> Diagnosis:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Loaded
@@ -16,9 +17,11 @@ from loom_bench.session.live.options import LiveOptions
 from loom_bench.session.live.run_side import RunSide
 from loom_bench.session.tracing.trace_side import Code
 from loom_bench.session.value import Phase
-from loom_runtime.compiler.difference import PlanDifference, difference
 from loom_runtime.failures import RunError
-from loom_runtime.recovery.remapping import Remapping
+
+if TYPE_CHECKING:
+    from loom_runtime.compiler.difference import PlanDifference
+    from loom_runtime.recovery.remapping import Remapping
 
 
 class Succession:
@@ -28,6 +31,7 @@ class Succession:
         wanted: Whether the user wants the flow to run; what is loaded while not waits.
         ran: What ran last.
         on_code: Called when other code was loaded.
+        on_loaded: Called with what was loaded, before it runs.
 
     Args:
         options: What was opened and how.
@@ -48,6 +52,7 @@ class Succession:
         run: RunSide,
     ) -> None:
         self.on_code: Callable[[], None] = lambda: None
+        self.on_loaded: Callable[[Loaded], object] = bool
         self.wanted = True
         self.ran: Loaded | None = None
         self._board = board
@@ -168,8 +173,7 @@ class Succession:
         return None if host is None else self._handover.folder(host)
 
     def keep_warm(self) -> None:
-        """Have a process ready for the next save. Not while a run begins: it would take the
-        processor from it."""
+        """Have a process ready for the next save; a run that begins needs the processor more."""
         self._editing.keep_warm()
 
     def check_deadline(self) -> None:
@@ -235,12 +239,13 @@ class Succession:
             self._board.phase = Phase.STOPPED
 
     def _loaded(self, host: LiveHost, loaded: Loaded) -> None:
-        self._difference = None if self.ran is None else difference(self.ran.plan, loaded.plan)
+        self._difference = None if self.ran is None else _difference(self.ran, loaded)
         summary = "" if self._difference is None else self._difference.summary
         self._board.revisions.change(host.revision, state="ready", summary=summary, diagnoses=())
         self._board.load_diagnoses = ()
         if self._run.host is None:
             self._board.show_plan(loaded.plan, None)
+        self.on_loaded(loaded)
         self.proceed()
         self.on_code()
 
@@ -269,3 +274,9 @@ class Succession:
             self._board.load_diagnoses = (problem,)
             self._board.notice(problem.message, "error")
         self._catch_up()
+
+
+def _difference(before: Loaded, after: Loaded) -> PlanDifference:
+    from loom_runtime.compiler.difference import difference  # noqa: PLC0415 - not for the first
+
+    return difference(before.plan, after.plan)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from watchfiles import Change, watch
+if TYPE_CHECKING:
+    from watchfiles import Change
 
-STEP_MS = 20
+STEP_MS = 10
 """A save is over when nothing changed for so long: editors write in several steps."""
 
 DEBOUNCE_MS = 50
@@ -60,6 +62,8 @@ class FileWatcher:
         self._folders = frozenset()
 
     def _run(self, folders: frozenset[Path], stop: threading.Event) -> None:
+        from watchfiles import watch  # noqa: PLC0415 - imported while the first revision loads
+
         try:
             for changes in watch(
                 *folders,
