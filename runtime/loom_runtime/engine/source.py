@@ -82,9 +82,7 @@ class PartitionSource(StatefulSourcePartition[Item, bytes]):
             return []
         granted = control.grant(self._batch_size)
         batch = self._reader.read(granted) if granted else None
-        read = 0
-        if batch is not None:
-            read = len(batch.records if isinstance(batch, SourceBatch) else batch.offsets)
+        read = 0 if batch is None else len(batch)
         control.note_read(self._key, granted=granted, read=read, at_end=self._reader.at_end)
         if batch is None:
             self._wait_s = min(max(self._wait_s * 2, _SHORTEST_WAIT_S), self._longest_wait_s())

@@ -39,3 +39,23 @@ class Outcome:
         self.filtered += other.filtered
         self.forwards += other.forwards
         self.keyed += other.keyed
+
+    def join(self) -> None:
+        """Make one entry of all writes to a port, and one of all that one exchange is handed."""
+        self.writes = _joined(self.writes)
+        self.forwards = _joined(self.forwards)
+
+
+def _joined(entries: list[tuple[int, Offsets, list[Any]]]) -> list[tuple[int, Offsets, list[Any]]]:
+    if len(entries) < 2:
+        return entries
+    joined: dict[int, tuple[Offsets, list[Any]]] = {}
+    for destination, offsets, items in entries:
+        found = joined.get(destination)
+        if found is None:
+            # Copies: branches may share the lists.
+            joined[destination] = [*offsets], [*items]
+        else:
+            found[0].extend(offsets)
+            found[1].extend(items)
+    return [(destination, *lists) for destination, lists in joined.items()]

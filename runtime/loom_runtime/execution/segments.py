@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from loom_runtime.compiler.plan import CompiledNode, NodeKind
 from loom_runtime.errors import ErrorEnvelope, ErrorKind
-from loom_runtime.execution.layout import Exchange, Layout
+from loom_runtime.execution.layout import EXCHANGED, Exchange, Layout
 from loom_runtime.execution.outcome import Messages, Offsets, Outcome
 from loom_runtime.execution.stages import run_path
 from loom_runtime.execution.travel import (
@@ -24,6 +24,7 @@ from loom_runtime.execution.travel import (
 )
 from loom_runtime.execution.worker import Worker
 from loom_runtime.failures import UnroutedErrorError
+from loom_runtime.flow.scopes import ResourceScope
 from loom_runtime.ledger import Receipt, token_changes
 from loom_runtime.wire.decoding import build_decoder
 
@@ -32,6 +33,14 @@ TO_SINK = -1
 
 Sent = tuple[int, str, Any]
 """``(destination, key, item)``."""
+
+_STRETCH_RECORDS = 128
+"""How many records of a batch go through a segment at once, decoding and encoding included. What
+they become then stays in the processor's caches, and the memory of one stretch serves the next:
+decoding, one step and encoding take 1.6 µs a record in stretches of 64, 1.9 of 250, 2.9 of 2,000.
+"""
+
+T = TypeVar("T")
 
 
 class LateRecordError(Exception):
@@ -107,6 +116,7 @@ class SourceSegment(Segment):
         )
         self._statistics = worker.statistics_of(())
         self._path = worker.path(layout.plan.process, layout.end)
+        self._stretch = None if _sees_batches(layout.plan.process) else _STRETCH_RECORDS
 
     def run(self, items: Iterable[SourceBatch | DecodedBatch | Flush]) -> Iterator[Sent]:
         """Run batches as they were read."""
@@ -122,36 +132,53 @@ class SourceSegment(Segment):
             yield from self._run_batch(item)
 
     def _run_batch(self, item: SourceBatch | DecodedBatch) -> Iterator[Sent]:
-        started = perf_counter()
         out = Outcome()
         if isinstance(item, DecodedBatch):
-            offsets, messages = item.offsets, item.messages
-            consumed = len(offsets)
-            self._read = offsets
+            self._read = item.offsets
+            self._run_decoded(item, out)
         else:
-            decoded = self._decoder.decode(item.topic, item.partition, item.records)
-            watcher = self._statistics.watcher
-            if watcher is not None:
-                decoded = watcher.read(item.records, decoded, out)
-            offsets, messages, failures = decoded
-            consumed = len(item.records)
             if self._tracked:
                 self._read = [record[0] for record in item.records]
-            listener = self._worker.surroundings.listener
+            self._run_raw(item, out)
+        out.join()
+        receipt = Receipt(consumed=len(item))
+        yield from self._send(partition_key(item.topic, item.partition), out, receipt, None)
+
+    def _run_raw(self, item: SourceBatch, out: Outcome) -> None:
+        listener = self._worker.surroundings.listener
+        statistics = self._statistics
+        for records in self._stretches(item.records):
+            started = perf_counter()
+            decoded = self._decoder.decode(item.topic, item.partition, records)
+            if statistics.watcher is not None:
+                decoded = statistics.watcher.read(records, decoded, out)
+            offsets, messages, failures = decoded
             for failure in failures:
                 out.failures.append((failure.offset, failure.envelope))
-                self._statistics.errors[failure.envelope.kind.value] += 1
+                statistics.errors[failure.envelope.kind.value] += 1
                 if listener is not None:
                     listener(failure.envelope, None, None, failure.error)
-        self._statistics.ran(consumed, len(offsets), perf_counter() - started)
-        sampler = self._statistics.sampler
-        if sampler is not None and isinstance(item, SourceBatch):
-            taking = sampler.taken_raw(item.records)
-            if taking is not None:
-                taking.give(offsets, messages)
-        run_path(self._path, offsets, messages, out)
-        key = partition_key(item.topic, item.partition)
-        yield from self._send(key, out, Receipt(consumed=consumed), None)
+            statistics.ran(len(records), len(offsets), perf_counter() - started)
+            if statistics.sampler is not None:
+                taking = statistics.sampler.taken_raw(records)
+                if taking is not None:
+                    taking.give(offsets, messages)
+            run_path(self._path, offsets, messages, out)
+
+    def _run_decoded(self, item: DecodedBatch, out: Outcome) -> None:
+        stretches = zip(self._stretches(item.offsets), self._stretches(item.messages), strict=True)
+        for offsets, messages in stretches:
+            self._statistics.ran(len(offsets), len(offsets), 0.0)
+            run_path(self._path, list(offsets), list(messages), out)
+
+    def _stretches(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
+        """Yield *items* in the pieces that go through the segment by themselves."""
+        length = self._stretch or len(items)
+        if length >= len(items):
+            yield items
+            return
+        for start in range(0, len(items), length):
+            yield items[start : start + length]
 
 
 class ExchangeSegment(Segment):
@@ -240,3 +267,18 @@ def _unrouted(layout: Layout, envelope: ErrorEnvelope[Any], count: int) -> Unrou
         f"{layout.plan.name}.errors', payload=ErrorEnvelope[...])); nothing was committed past "
         "the record",
     )
+
+
+def _sees_batches(nodes: Iterable[CompiledNode]) -> bool:
+    """Return whether a node before the first exchange does something once for each batch: opens
+    a context, or starts as many tasks at once as the batch allows."""
+    for node in nodes:
+        if node.kind in EXCHANGED:
+            return False
+        if node.kind is NodeKind.WITH_ASYNC:
+            return True
+        if node.kind is NodeKind.WITH and node.node.scope is ResourceScope.BATCH:
+            return True
+        if any(_sees_batches(branch.nodes) for branch in node.branches):
+            return True
+    return False

@@ -25,6 +25,9 @@ class SourceBatch:
     partition: int
     records: Sequence[RawRecord]
 
+    def __len__(self) -> int:
+        return len(self.records)
+
 
 @dataclass(slots=True)
 class DecodedBatch:
@@ -34,6 +37,9 @@ class DecodedBatch:
     partition: int
     offsets: list[int]
     messages: list[Message[Any]]
+
+    def __len__(self) -> int:
+        return len(self.offsets)
 
 
 @dataclass(slots=True)
