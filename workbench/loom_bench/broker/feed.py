@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import cycle
 from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
@@ -86,6 +87,7 @@ class Feed:
         self._delivered = 0
         self._delivery_error: KafkaError | None = None
         self._error: Exception | None = None
+        self._turns: Iterator[int] = iter(())
         self._paused = False
         self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"feed-{topic}", daemon=True)
@@ -184,8 +186,10 @@ class Feed:
 
     def _check_topic(self) -> None:
         # Producing to a topic that is not there would make one, with four partitions.
-        if self._topic not in topics.partition_counts(self._bootstrap):
+        count = topics.partition_counts(self._bootstrap).get(self._topic)
+        if count is None:
             raise self._ended_early("there is no such topic", "Create it first.")
+        self._turns = cycle(range(count))
 
     def _write_all(self, producer: Producer) -> None:
         pace = Pace(self._rate_per_s)
@@ -220,13 +224,18 @@ class Feed:
             ) from error
 
     def _write(self, producer: Producer, record: RawRecord | FeedRecord) -> None:
+        # Without a key partitions take turns, so that the same feed makes the same offsets again.
+        turn: int | None = None
         while not self._cancelled.is_set():
             try:
                 key, value, headers, *event_time = record
+                if key is None and turn is None:
+                    turn = next(self._turns)
                 producer.produce(
                     self._topic,
                     value=value,
                     key=key,
+                    partition=-1 if turn is None else turn,
                     headers=[*headers] if headers else None,
                     timestamp=event_time[0] if event_time and event_time[0] is not None else 0,
                     on_delivery=self._on_delivery,

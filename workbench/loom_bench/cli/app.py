@@ -24,6 +24,8 @@ _COMMANDS: Mapping[str, str] = {
     "check": "loom_bench.cli.check",
     "graph": "loom_bench.cli.graph",
     "errors": "loom_bench.cli.errors",
+    "snapshots": "loom_bench.cli.snapshots",
+    "diff": "loom_bench.cli.diff",
     "open": "loom_bench.cli.open",
 }
 """Modules of the commands; ``open`` stands for no command at all."""

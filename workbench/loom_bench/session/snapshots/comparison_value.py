@@ -22,6 +22,8 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True):
         ignore: Fields to leave out, as ``sink:path``, ``state:step:path`` or ``path``; ``*`` stands
             for any part.
         stop: When both end.
+        mapping: New step id by old step id, for the state of *revision*.
+        empty: Step ids whose state *revision* drops.
     """
 
     epoch: int
@@ -30,6 +32,8 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True):
     against: str
     ignore: tuple[str, ...] = ()
     stop: StopWhen = StopWhen()
+    mapping: dict[str, str] = {}
+    empty: tuple[str, ...] = ()
 
 
 class DifferenceKind(StrEnum):

@@ -1,0 +1,1 @@
+"""Decides whether what a user expects of a store's state holds, in a process of its own."""
