@@ -23,6 +23,7 @@ from loom_bench.session.live.stores import triage_path
 from loom_bench.session.live.succession import Succession
 from loom_bench.session.live.trace_desk import TraceDesk
 from loom_bench.session.snapshots.desk import SnapshotDesk
+from loom_bench.session.snapshots.desk_work import Whereabouts
 from loom_bench.session.tracing.states import StateReader
 from loom_bench.session.tracing.trace_side import TraceSide
 from loom_bench.session.tracing.value import TracingView
@@ -58,7 +59,9 @@ class Director:
         self.run = RunSide(hosts, board, self._run_started, self._run_settled, self._run_ended)
         self._next = Succession(options, hosts, post, board, self.broker, self.run)
         self._next.on_loaded = self._feed.make_ready
-        self.snapshots = SnapshotDesk()
+        self.snapshots = SnapshotDesk(
+            partial(_whereabouts, board, self.broker, self._next, options.config_path)
+        )
         states = StateReader(post, self._next.state_folder)
         self.traces = TraceSide(hosts, self._next.newest_code, states.find)
         self._next.on_code = self.traces.code_changed
@@ -145,6 +148,7 @@ class Director:
         self.board.gauges.tick()
         self.run.tick()
         self._next.keep_warm()
+        self.snapshots.tidy()
         problem = self.broker.check()
         if problem is not None:
             self.run.drop()
@@ -155,6 +159,7 @@ class Director:
 
     def close(self) -> None:
         """End everything that was started."""
+        self.snapshots.close()
         self.envelopes.close()
         self._next.stop_watching()
         self._hosts.close()
@@ -163,6 +168,8 @@ class Director:
 
     def _run_started(self, host: LiveHost) -> None:
         self._next.started(host)
+        if host.loaded is not None:
+            self.snapshots.keep_source(self.board.target, host.loaded)
         seen = flow_of(self.board.target, self._config_path, host, self.broker.current)
         if seen is not None:
             self.envelopes.flow_runs(seen)
@@ -224,3 +231,18 @@ class Director:
         self.board.open(target)
         self.run.paused = False
         self._next.open(target)
+
+
+def _whereabouts(
+    board: Board, broker: BrokerLife, succession: Succession, config_path: str | None
+) -> Whereabouts:
+    """Return where the flow is now; called from any thread."""
+    current = broker.current
+    return Whereabouts(
+        target=board.target,
+        config_path=config_path,
+        store=succession.store,
+        thinned=succession.keeps_store,
+        bootstrap=None if current is None else current.bootstrap,
+        plaintext=current is not None and current.owned,
+    )

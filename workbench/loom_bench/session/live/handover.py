@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 class Handover:
     """Takes the loaded revision into operation.
 
+    Attributes:
+        store: Folder of the recovery store of what runs; ``None`` for none.
+        keeps_store: Whether the bench keeps that store itself.
+
     Args:
         post: Has something done on the session's thread.
         board: Where it is shown.
@@ -57,6 +61,8 @@ class Handover:
         self._run = run
         self._on_failed = on_failed
         self._stores = Stores()
+        self.store: Path | None = None
+        self.keeps_store = False
         self._threads: list[threading.Thread] = []
 
     @property
@@ -105,6 +111,7 @@ class Handover:
 
     def forget_state(self) -> None:
         """Drop temporary stores: the broker that they belong to is gone."""
+        self.store, self.keeps_store = None, False
         self._stores.close()
 
     def close(self) -> None:
@@ -188,6 +195,7 @@ class Handover:
             return
         folder = self.folder(host)
         ours = folder is not None and str(folder) != host.loaded.store
+        self.store, self.keeps_store = folder, ours
         moved = host.loaded_for != broker.bootstrap
         self._run.start(
             host,

@@ -72,6 +72,16 @@ class Succession:
         self._saved_meanwhile = False
         self._difference: PlanDifference | None = None
 
+    @property
+    def store(self) -> Path | None:
+        """Folder of the recovery store that the flow runs on; ``None`` for none."""
+        return self._handover.store
+
+    @property
+    def keeps_store(self) -> bool:
+        """Whether the bench keeps that store itself."""
+        return self._handover.keeps_store
+
     def load(self) -> None:
         """Load the code on disk and run it."""
         if self._handover.active:
