@@ -241,8 +241,8 @@ def _whereabouts(
     return Whereabouts(
         target=board.target,
         config_path=config_path,
-        store=succession.store,
-        thinned=succession.keeps_store,
+        store=succession.handover.store,
+        thinned=succession.handover.keeps_store,
         bootstrap=None if current is None else current.bootstrap,
         plaintext=current is not None and current.owned,
     )

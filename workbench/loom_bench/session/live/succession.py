@@ -30,6 +30,7 @@ class Succession:
     Attributes:
         wanted: Whether the user wants the flow to run; what is loaded while not waits.
         ran: What ran last.
+        handover: Takes revisions into operation.
         on_code: Called when other code was loaded.
         on_loaded: Called with what was loaded, before it runs.
 
@@ -55,8 +56,7 @@ class Succession:
         self.on_loaded: Callable[[Loaded], object] = bool
         self.wanted = True
         self.ran: Loaded | None = None
-        self._board = board
-        self._broker = broker
+        self._board, self._broker = board, broker
         self._run = run
         self._editing = Editing(
             options,
@@ -67,24 +67,14 @@ class Succession:
             on_loaded=self._loaded,
             on_refused=self._refused,
         )
-        self._handover = Handover(post, board, broker, self._editing, run, self._failed)
+        self.handover = Handover(post, board, broker, self._editing, run, self._failed)
         self._apply = True
         self._saved_meanwhile = False
         self._difference: PlanDifference | None = None
 
-    @property
-    def store(self) -> Path | None:
-        """Folder of the recovery store that the flow runs on; ``None`` for none."""
-        return self._handover.store
-
-    @property
-    def keeps_store(self) -> bool:
-        """Whether the bench keeps that store itself."""
-        return self._handover.keeps_store
-
     def load(self) -> None:
         """Load the code on disk and run it."""
-        if self._handover.active:
+        if self.handover.active:
             self._saved_meanwhile = True
             return
         self.wanted = self._apply = True
@@ -115,20 +105,20 @@ class Succession:
             self._board.notice(f"say what becomes of {', '.join(sorted(undecided))}", "error")
             return
         try:
-            self._handover.check(host, remapping)
+            self.handover.check(host, remapping)
         except RunError as error:
             self._board.notice(error.what, "error")
             return
         self._board.conflict = None
-        self._handover.begin(remapping)
+        self.handover.begin(remapping)
 
     def proceed(self) -> None:
         """Run what is loaded, if it is to run, there is a broker and the state fits."""
         host = self._editing.candidate
-        if host is None or self._broker.current is None or self._handover.active:
+        if host is None or self._broker.current is None or self.handover.active:
             return
         try:
-            conflict = self._handover.conflict(host)
+            conflict = self.handover.conflict(host)
         except RunError as error:
             self._failed(state_problem(error))
             return
@@ -141,7 +131,7 @@ class Succession:
             self._hold(f"{told}; its state does not fit, decide about it", "warning")
         elif self._apply:
             self._board.notice(told + (", state ok" if summary else ""))
-            self._handover.begin()
+            self.handover.begin()
         else:
             self._hold(f"{told}, state ok; reload to run it")
 
@@ -158,20 +148,20 @@ class Succession:
 
     def open(self, target: str) -> None:
         """Be about another flow."""
-        self._handover.cancel()
+        self.handover.cancel()
         self._editing.open(target)
         self.ran, self._saved_meanwhile = None, False
         self.load()
 
     def drop(self) -> None:
         """Give up what loads, waits, or is being handed over to."""
-        self._handover.cancel()
+        self.handover.cancel()
         self._editing.drop()
         self._board.conflict = None
 
     def forget_state(self) -> None:
         """Drop temporary state: the broker that it belongs to is gone."""
-        self._handover.forget_state()
+        self.handover.forget_state()
 
     def newest_code(self) -> Code | None:
         """Return how to load the code on disk and its revision; ``None`` before any loaded."""
@@ -180,7 +170,7 @@ class Succession:
     def state_folder(self) -> Path | None:
         """Return the folder of the recovery store that the flow runs on; ``None`` for none."""
         host = self._run.host
-        return None if host is None else self._handover.folder(host)
+        return None if host is None else self.handover.folder(host)
 
     def keep_warm(self) -> None:
         """Have a process ready for the next save; a run that begins needs the processor more."""
@@ -196,7 +186,7 @@ class Succession:
 
     def close(self) -> None:
         """Release everything; no host may be left."""
-        self._handover.close()
+        self.handover.close()
 
     def _load(self) -> None:
         self._board.conflict = None
@@ -215,7 +205,7 @@ class Succession:
             self._board.phase = Phase.LOADING
 
     def _saved(self) -> None:
-        if self._handover.active:
+        if self.handover.active:
             self._saved_meanwhile = True
             return
         host = self._run.host
