@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import signal
+import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -100,3 +101,64 @@ def _is_ours(pid: int, command: str) -> bool:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") == command
     except OSError:
         return False
+
+
+def test_a_second_bench_on_the_flow_says_so_and_offers_what_can_be_done(tmp_path: Path) -> None:
+    need_tmux()
+    file = tmp_path / "orders.py"
+    file.write_text(dedent(STATEFUL_FLOW))
+    second = tmp_path / "second"
+    second.mkdir()
+    with Terminal(_shell(str(file)), tmp_path) as first:
+        first.until("RUNNING", _reads)
+        pid = next(pid for pid, line in descendants(first.pid).items() if "main()" in line)
+        # On a broker that both would share, it asks.
+        with Terminal(_shell(str(file), "--broker", "127.0.0.1:1"), second) as terminal:
+            terminal.until(f"open in another bench, too: process {pid}", "Which (b, a, q) [q]:")
+            terminal.press("Enter")
+            terminal.until("ended with 1")
+        # On its own it goes on; so does the one that was there.
+        with Terminal(_shell(str(file), "--broker", "127.0.0.1:1"), second) as terminal:
+            terminal.until("Which (b, a, q) [q]:")
+            terminal.press("b", "Enter")
+            terminal.until(f"process {pid} since")
+            terminal.until("RUNNING", "embedded", _reads)
+            terminal.press("Q")
+            terminal.until("ended with 0")
+        first.until("RUNNING", _reads)
+        first.press("Q")
+        first.until("ended with 0")
+
+
+_FAULT = """
+from loom_bench.tui import status
+
+def fails(offsets):
+    raise RuntimeError("a fault put in by a test [/b]")
+
+status._lag = fails
+from loom_bench.cli import main
+main()
+"""
+
+
+def test_a_fault_of_the_bench_leaves_the_terminal_as_it_was_and_a_report(tmp_path: Path) -> None:
+    need_tmux()
+    file = tmp_path / "orders.py"
+    file.write_text(dedent(STATEFUL_FLOW))
+    program = shlex.join([sys.executable, "-c", _FAULT, str(file)])
+    script = f"stty -g; {program}; echo ended with $?; stty -g; exec cat"
+    with Terminal(["sh", "-c", script], tmp_path, TMPDIR=str(tmp_path)) as terminal:
+        text = terminal.until("ended with 70", lambda _: _restored(terminal))
+        assert "loom-bench failed, and it is not your flow's fault: RuntimeError" in text
+        assert "Traceback" not in text
+        (report,) = tmp_path.glob("loom-bench-*.log")
+        assert report.name in text.replace("\n", "")
+        assert report.stat().st_mode & 0o077 == 0
+        assert "in fails" in report.read_text()
+        assert terminal.told("alternate_on") == "0"
+        await_true(
+            lambda: not [line for line in descendants(terminal.pid).values() if "loom" in line],
+            "everything that the program started is gone",
+            timeout_s=30,
+        )

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 import click
 
+from loom_bench.cli.app import EXIT_FAILED
 from loom_bench.cli.broker_options import docker_options
 from loom_bench.cli.run import run_headless, run_options
+from loom_bench.safe import safe
+from loom_bench.session.claim import Claim, OpenBench, open_benches
 
 FEED_RATE_PER_S: Final = 100.0
 """What a screen is fed at unless the user says so: eyes follow it, and the embedded broker, which
 keeps everything in memory, lasts for hours."""
+
+_OWN = frozenset({"auto", "embedded", "docker"})
+"""Choices of a broker that the bench starts for itself, and shares with nobody."""
 
 
 @click.command("open", hidden=True)
@@ -30,9 +37,10 @@ def open_command(*, manual_reload: bool, **arguments: Any) -> None:
     if not terminal or limited or arguments["as_json"]:
         run_headless(arguments)
         return
+    broker = _beside_others(arguments["flow"], arguments["broker"], arguments["docker_keep"])
     _open(
         arguments["flow"],
-        broker=arguments["broker"],
+        broker=broker,
         docker=docker_options(arguments),
         config_path=arguments["config_path"],
         feed_rate_per_s=arguments["feed_rate_per_s"] or FEED_RATE_PER_S,
@@ -46,11 +54,63 @@ def _open(target: str, **options: Any) -> None:
     from loom_bench.session.live.session import LiveSession  # noqa: PLC0415
     from loom_bench.tui.app import WorkbenchApp  # noqa: PLC0415
 
-    with LiveSession.open(target, **options) as session:
-        app = WorkbenchApp(session)
+    greeting = told_of_others(open_benches(target))
+    with _claimed(target, options["broker"]), LiveSession.open(target, **options) as session:
+        app = WorkbenchApp(session, greeting=greeting)
         with _ends_on_signals(app.exit):
             app.run()
-        sys.exit(app.return_code or 0)
+    if app.failure is not None:
+        raise app.failure
+    if app.farewell:
+        click.echo(app.farewell, err=True)
+    sys.exit(app.return_code or 0)
+
+
+def _beside_others(target: str, broker: str, kept: str | None) -> str:
+    """Return the broker to use: another bench that has the flow open shares none with this one
+    unless the user wants it."""
+    others = open_benches(target)
+    shared = broker if broker not in _OWN else f"docker, kept as {kept}" if kept else None
+    if not others or shared is None:
+        return broker
+    click.echo(
+        f"{told_of_others(others)}\nOn one broker both would read every record, write every output "
+        "and commit the same offsets.\n"
+        "  b  opens it beside the other, on an embedded broker with state of its own\n"
+        f"  a  opens it all the same on {safe(shared)}\n"
+        "  q  leaves it"
+    )
+    answer = click.prompt("Which", type=click.Choice(["b", "a", "q"]), default="q", err=True)
+    if answer == "q":
+        sys.exit(EXIT_FAILED)
+    return "embedded" if answer == "b" else broker
+
+
+def told_of_others(others: Sequence[OpenBench]) -> str:
+    """Return a sentence about the benches that have the same flow open, or nothing."""
+    if not others:
+        return ""
+    first = others[0]
+    since = time.strftime("%H:%M", time.localtime(first.since_ms / 1000))
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    return (
+        f"This flow is open in another bench, too: process {first.pid} since {since}, "
+        f"broker {safe(first.broker)}{more}."
+    )
+
+
+@contextmanager
+def _claimed(target: str, broker: str) -> Iterator[None]:
+    """Tell other benches that this one has the flow open, where that can be told."""
+    try:
+        claim = Claim(target, broker)
+    except OSError:  # no folder for it: others are not told, and nothing else is lost
+        yield
+        return
+    try:
+        yield
+    finally:
+        claim.release()
 
 
 def _has_terminal() -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rich.text import Text
+from rich.console import Console
 from textual import on
 from textual.app import App, SuspendNotSupported
 from textual.binding import BindingType
@@ -42,6 +43,7 @@ from loom_bench.tui.widgets.plain_scroll_bar import use_plain_scroll_bars
 _FRAMES_PER_S = 8
 _FIRST_LOOK_S = 0.02
 _NOTICES_AT_ONCE = 3
+_GREETING_S = 15.0
 _MAX_NOTICE_CELLS = 400
 _MAX_COPIED_CELLS = 100_000
 """Terminals drop clipboard texts that are much longer."""
@@ -55,6 +57,13 @@ class WorkbenchApp(App[None]):
         editor: Runs an editor's command in the foreground.
         environ: Where the editor and the keymap's folder are named.
         screens: The full screens besides the main one.
+        greeting: What to tell first.
+
+    Attributes:
+        session: The session.
+        fed_before_per_s: Rate at which the feed goes on that was stopped.
+        leaving: Whether the user quits as soon as the flow has ended.
+        farewell: What to tell when the screen is gone.
     """
 
     CSS_PATH = "workbench.tcss"
@@ -71,11 +80,14 @@ class WorkbenchApp(App[None]):
         editor: RunsEditor = run_editor,
         environ: Mapping[str, str] | None = None,
         screens: Sequence[ScreenSpec] = SCREENS,
+        greeting: str = "",
     ) -> None:
         super().__init__()
         self.session: SessionCommands = session
         self.fed_before_per_s: float | None = 100.0
         self.leaving = False
+        self.farewell = ""
+        self._greeting = greeting
         self._editor = editor
         self._environ = dict(os.environ) if environ is None else environ
         self._keymap_path = keymap_path(self._environ, Path.home())
@@ -88,6 +100,8 @@ class WorkbenchApp(App[None]):
             self.register_theme(theme)
         self.theme = DARK.name
         use_plain_scroll_bars()
+        # Whoever runs this tells what went wrong, and where the details are.
+        self.error_console = Console(file=StringIO())
 
     def on_mount(self) -> None:
         """Show the first value and begin to follow it."""
@@ -100,6 +114,13 @@ class WorkbenchApp(App[None]):
         self._first = self.set_interval(_FIRST_LOOK_S, self._draw_first)
         for problem in self._keys.problems:
             self.tell(problem, "warning")
+        if self._greeting:
+            self.tell(self._greeting, "warning", timeout_s=_GREETING_S)
+
+    @property
+    def failure(self) -> Exception | None:
+        """What ended the application, where that was a fault of its own."""
+        return self._exception
 
     # Drawing
 
@@ -129,10 +150,13 @@ class WorkbenchApp(App[None]):
         if news:
             self._told = news[-1].number
 
-    def tell(self, text: str, severity: str = "information") -> None:
+    def tell(
+        self, text: str, severity: str = "information", *, timeout_s: float | None = None
+    ) -> None:
         """Show *text* for a few seconds; made safe here, and never read as markup."""
         known: Any = severity if severity in ("information", "warning", "error") else "information"
-        self.notify(safe(text, max_cells=_MAX_NOTICE_CELLS), severity=known, markup=False)
+        shown = safe(text, max_cells=_MAX_NOTICE_CELLS)
+        self.notify(shown, severity=known, markup=False, timeout=timeout_s)
 
     # Doing
 
@@ -178,16 +202,6 @@ class WorkbenchApp(App[None]):
     def change_theme(self) -> None:
         """Change between dark and light."""
         self.theme = LIGHT.name if self.theme == DARK.name else DARK.name
-
-    def snapshot(self) -> None:
-        """Write the screen to an SVG file in the working directory."""
-        name = f"loom-bench-{time.strftime('%Y%m%d-%H%M%S')}.svg"
-        try:
-            Path(name).write_text(self.export_screenshot(title="loom-bench"), encoding="utf-8")
-        except OSError as failure:
-            self.tell(f"The picture could not be written: {failure}", "error")
-        else:
-            self.tell(f"The screen is in {name}")
 
     def edit_selected(self) -> None:
         """Open what is selected in the editor."""
@@ -244,8 +258,8 @@ class WorkbenchApp(App[None]):
         if event.worker.name != "close" or not event.worker.is_finished:
             return
         if event.state is WorkerState.ERROR:
-            told = safe(f"Closing the session failed: {event.worker.error!r}")
-            self.exit(return_code=1, message=Text(told))
+            self.farewell = safe(f"Closing the session failed: {event.worker.error!r}")
+            self.exit(return_code=1)
         else:
             self.exit()
 

@@ -9,6 +9,7 @@ from loom_bench.session.value import Phase
 from loom_bench.tui import asking
 from loom_bench.tui.footer import MAIN
 from loom_bench.tui.panels.pages import PAGES
+from loom_bench.tui.screen_picture import save_picture
 from loom_bench.tui.screens import SCREENS
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ _DEEDS: Final[dict[str, Callable[[WorkbenchApp], object]]] = {
     "view.theme": lambda app: app.change_theme(),
     "bench.help": lambda app: app.show_help(),
     "bench.palette": lambda app: app.action_command_palette(),
-    "bench.snapshot": lambda app: app.snapshot(),
+    "bench.snapshot": save_picture,
     "bench.quit": asking.quit_drained,
     "bench.quit_now": asking.quit_at_once,
 }

@@ -19,6 +19,9 @@ _MAX_SHOWN = 200_000
 _MAX_INDENTED = 50_000
 """Characters of JSON that are worth indenting."""
 
+_MAX_PLACE = 44
+"""Characters of a path that are shown in full."""
+
 _WRAP_AT = 4_000
 """Characters of one line of details; what is longer is broken."""
 
@@ -101,12 +104,15 @@ def frame_lines(frames: Sequence[CodeFrame]) -> Iterator[Line]:
 
 
 def place_text(file: str, line: int | None) -> str:
-    """Return ``file:line``, relative to the working directory where the file lies below it."""
+    """Return ``file:line``, relative to the working directory where the file lies below it; of a
+    long path its last two parts, which tell most."""
     try:
         path = Path(file)
         if path.is_absolute():
             relative = os.path.relpath(file)
             file = file if relative.startswith("..") else relative
+        if len(file) > _MAX_PLACE:
+            file = str(Path("…", *Path(file).parts[-2:]))
     except ValueError:  # a NUL in it, or another drive
         pass
     return file if line is None else f"{file}:{line}"
