@@ -50,6 +50,10 @@ class ResourceError(RunError):
     """A dependency of ``With`` or ``WithAsync`` could not be opened."""
 
 
+class RunAbandonedError(RunError):
+    """A run was ended while it stood at a record; its epoch is left to the next run."""
+
+
 class EngineError(RunError):
     """The engine stopped for a reason of its own."""
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from loom_runtime.engine.prepared import PreparedRun
     from loom_runtime.execution.sampling import OutputSampler
     from loom_runtime.replay.transport import ReplayRun
+    from loom_runtime.tracing.gate import Gate
 
 _log = LazyLog(__name__)
 
@@ -47,6 +48,7 @@ class StreamingRunner:
         revision: Name of the flow's code version; stands in envelopes and snapshots.
         output_sampler: Who counts and samples what runs write; ``None`` for nobody.
         replay: What makes runs replays; ``None`` for nothing.
+        gate: What may stop runs at a record; ``None`` for nothing.
     """
 
     def __init__(self) -> None:
@@ -54,6 +56,7 @@ class StreamingRunner:
         self.revision: str | None = None
         self.output_sampler: OutputSampler | None = None
         self.replay: ReplayRun | None = None
+        self.gate: Gate | None = None
         self._flow: Flow | None = None
         self._plan: CompiledPlan | None = None
         self._config: ConfigContext | None = None
@@ -154,6 +157,7 @@ class StreamingRunner:
             revision=self.revision,
             listeners=list(self._report_listeners),
             replay=self.replay,
+            gate=self.gate,
         )
         self._prepared.context.output_sampler = self.output_sampler
         return self._prepared.dataflow

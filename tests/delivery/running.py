@@ -14,6 +14,7 @@ from loom_runtime.errors import ErrorKind
 from loom_runtime.ledger import LedgerReport
 from loom_runtime.observability import LifecycleObserver, ObservabilityRuntime
 from loom_runtime.sinks import ErrorSink
+from loom_runtime.tracing.gate import Gate
 from tests.delivery.reports import TIMEOUT_S, Reports
 
 
@@ -28,6 +29,7 @@ class Run:
         error_sinks: Sinks of error kinds.
         observers: Told of its events.
         drain_at: It is drained when the ledger says that so many records were read.
+        gate: What may stop it at a record.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Run:
         error_sinks: Mapping[ErrorKind, ErrorSink] | None = None,
         observers: Iterable[LifecycleObserver] = (),
         drain_at: int | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self.runner = StreamingRunner.from_context(
             flow,
@@ -48,6 +51,7 @@ class Run:
         )
         self.runner.control.until_idle_ms = until_idle_ms
         self.runner.control.max_records = max_records
+        self.runner.gate = gate
         self.reports = Reports()
         self.runner.on_report(self.reports)
         self._drain_at = drain_at

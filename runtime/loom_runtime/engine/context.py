@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
 from threading import Lock, get_ident
+from typing import TYPE_CHECKING
 
 from loom_runtime.compiler.plan import NodePath
 from loom_runtime.engine_control import RunControl
@@ -20,6 +21,9 @@ from loom_runtime.execution.worker import Surroundings, Worker
 from loom_runtime.ledger import LedgerReport, LedgerRow, PartitionLedger
 from loom_runtime.replay.capture import OutputCapture
 from loom_runtime.transport import Transport
+
+if TYPE_CHECKING:
+    from loom_runtime.tracing.gate import Gate
 
 ReportListener = Callable[[LedgerReport], None]
 
@@ -51,6 +55,9 @@ class EngineContext:
         revision: Revision of the flow's code.
         listeners: Called with the ledger at the end of every epoch.
         output_sampler: Who counts and samples what is written; ``None`` for nobody.
+        gate: What may stop the run at a record; ``None`` for nothing.
+        completed_epoch: Newest epoch that every worker has written; counted from 1.
+        committers: One a partition: commits what it had read by the end of an epoch.
         capture: Who takes down what is written; ``None`` for nobody.
     """
 
@@ -62,6 +69,9 @@ class EngineContext:
     revision: str | None = None
     listeners: list[ReportListener] = field(default_factory=list)
     output_sampler: OutputSampler | None = None
+    gate: Gate | None = None
+    completed_epoch: int = 0
+    committers: list[Callable[[int], None]] = field(default_factory=list)
     capture: OutputCapture | None = None
     workers: list[Worker] = field(default_factory=list)
     ledgers: dict[str, PartitionLedger] = field(default_factory=dict)
@@ -147,6 +157,11 @@ class EngineContext:
         if report is not None:
             for listener in self.listeners:
                 listener(report)
+
+    def commit_completed(self) -> None:
+        """Commit, for every partition, what the epochs before the one under way have written."""
+        for commit in self.committers:
+            commit(self.completed_epoch)
 
     def last_report(self) -> LedgerReport:
         """Return the newest row of every partition."""

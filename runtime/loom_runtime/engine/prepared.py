@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from bytewax.dataflow import Dataflow
@@ -36,6 +36,9 @@ from loom_runtime.recovery.store import backup_interval, prepare_store
 from loom_runtime.replay.transport import ReplayRun
 from loom_runtime.sinks import ErrorSink
 from loom_runtime.transport import OutputWriter, PartitionReader, Transport
+
+if TYPE_CHECKING:
+    from loom_runtime.tracing.gate import Gate
 
 _log = LazyLog(__name__)
 
@@ -158,6 +161,7 @@ def prepare(
     revision: str | None,
     listeners: list[Callable[[LedgerReport], None]],
     replay: ReplayRun | None = None,
+    gate: Gate | None = None,
 ) -> PreparedRun:
     """Return a run of *plan* on Kafka; with *replay* it reads again and commits nothing."""
     layout = lay_out(plan, error_sinks)
@@ -197,6 +201,7 @@ def prepare(
         envelope_encoder=lambda kind: envelope_encoder(layout, kind),
         observation=observation,
         revision=revision,
+        gate=gate,
     )
     prepared.context.listeners += listeners
     if replay is not None:
@@ -238,8 +243,12 @@ def assemble(
     envelope_encoder: Callable[[ErrorKind], tuple[int, EnvelopeWriterEncoder] | None],
     observation: Observation,
     revision: str | None = None,
+    gate: Gate | None = None,
 ) -> PreparedRun:
     """Return a run of *layout* on any transport."""
+    listener = observation.failure_listener
+    if gate is not None:
+        listener = gate.listening(listener)
     bridge = BridgeOfProcess(runtime)
     context = EngineContext(
         layout=layout,
@@ -249,14 +258,18 @@ def assemble(
             envelope_encoder=envelope_encoder,
             bridge=bridge,
             revision=revision,
-            listener=observation.failure_listener,
+            listener=listener,
+            overseer=gate,
         ),
         transport=transport,
         control=control,
         persistent=runtime.recovery is not None,
         revision=revision,
         listeners=[observation.reported],
+        gate=gate,
     )
+    if gate is not None:
+        gate.attach(layout, control, context.commit_completed, revision)
     prepared = PreparedRun(context=context, runtime=runtime, bridge=bridge)
     prepared.resources.callback(observation.attach(context))
     return prepared

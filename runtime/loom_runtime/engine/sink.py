@@ -30,24 +30,25 @@ class PartitionSink(StatefulSinkPartition[Parcel, bytes | None]):
         self._writer = context.transport.writer()
         self._ledger = ledger = context.ledgers[key]
         self._pending: list[tuple[int, list[int], list[Any]]] = []
+        self._held_back: list[tuple[int, list[int], list[Any]]] | None = None
+        self._begin_epoch()
         if resume_state is not None:
             ledger.load(resume_state)
 
     def write_batch(self, items: list[Parcel]) -> None:
         """Hand outputs to the writer; they count when the epoch's flush has delivered them."""
-        sampler, capture = self._context.output_sampler, self._context.capture
         for parcel in items:
             self._ledger.apply(parcel.receipt)
-            for write in parcel.writes:
-                self._writer.write(write[0], write[2])
-                if capture is not None:
-                    capture.wrote(self._key, *write)
-                if sampler is not None:
-                    sampler.wrote(write[0], write[2])
-                self._pending.append(write)
+            if self._held_back is None:
+                self._write(parcel.writes)
+            else:
+                self._held_back += parcel.writes
 
     def snapshot(self) -> bytes | None:
         """Flush, settle every write's fate and close the ledger's epoch."""
+        if self._held_back:
+            self._write(self._held_back)
+        self._begin_epoch()
         self._writer.flush()
         for port, offsets, outputs in self._pending:
             undelivered = self._writer.claim(port, outputs)
@@ -59,6 +60,24 @@ class PartitionSink(StatefulSinkPartition[Parcel, bytes | None]):
         self._pending.clear()
         self._ledger.close_epoch()
         return self._ledger.save() if self._persistent else None
+
+    def _write(self, writes: Sequence[tuple[int, list[int], list[Any]]]) -> None:
+        sampler, capture = self._context.output_sampler, self._context.capture
+        for write in writes:
+            self._writer.write(write[0], write[2])
+            if capture is not None:
+                capture.wrote(self._key, *write)
+            if sampler is not None:
+                sampler.wrote(write[0], write[2])
+            self._pending.append(write)
+
+    def _begin_epoch(self) -> None:
+        """Choose whether what the epoch writes is kept to its end: while the run may stop at a
+        record it is, so that a run that is ended there has written nothing of the epoch."""
+        gate = self._context.gate
+        if gate is not None:
+            self._held_back = [] if gate.wanted else None
+            gate.holds(self._key, holding=self._held_back is not None)
 
     def _dead_letter(
         self, offsets: Sequence[int], outputs: Sequence[Any], undelivered: list[Undelivered]

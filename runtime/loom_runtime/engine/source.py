@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from time import time
 
@@ -15,6 +16,9 @@ from loom_runtime.recovery.positions import decode_position, encode_position
 _SHORTEST_WAIT_S = 0.001
 _LONGEST_WAIT_BEFORE_COMMIT_S = 0.002
 """The same while records wait for the epoch's end, so that their commit follows it closely."""
+
+_KEPT_ENDS = 8
+"""Positions of epochs' ends that are kept: one or two epochs may be closed and not written yet."""
 
 Item = SourceBatch | DecodedBatch | Flush
 
@@ -44,12 +48,15 @@ class PartitionSource(StatefulSourcePartition[Item, bytes]):
         self._wait_s = 0.0
         self._stopping: list[Flush] | None = None
         self._ended = False
+        self._ends: deque[tuple[int, int]] = deque(maxlen=_KEPT_ENDS)
+        context.committers.append(self._commit_epoch)
 
     def next_batch(self) -> list[Item]:
         """Return what is there; commit first when an epoch has ended."""
         at_barrier = self._epoch_closed
         if at_barrier:
             self._epoch_closed = False
+            self._context.completed_epoch = max(self._context.completed_epoch, self._epoch)
         stop = self._context.control.stop
         if stop is not None:
             return self._stop(stop, at_barrier=at_barrier)
@@ -68,6 +75,7 @@ class PartitionSource(StatefulSourcePartition[Item, bytes]):
         self._epoch += 1
         self._epoch_closed = True
         self._snapshot_position = self._reader.position
+        self._ends.append((self._epoch, self._snapshot_position))
         return encode_position(
             self._snapshot_position,
             at_ms=int(time() * 1000),
@@ -124,13 +132,18 @@ class PartitionSource(StatefulSourcePartition[Item, bytes]):
         levels = self._context.layout.levels
         return [Flush(self._key, level, windows) for level in range(1, levels + 1)]
 
+    def _commit_epoch(self, epoch: int) -> None:
+        """Commit what was read by the end of *epoch*; of a later one nothing is written."""
+        position = next((end for number, end in reversed(self._ends) if number <= epoch), None)
+        if position is not None:
+            self._reader.commit(self._not_held(position), wait=True)
+
+    def _not_held(self, position: int) -> int:
+        held = None if self._context.persistent else self._ledger.hold_back()
+        return position if held is None else min(position, held)
+
     def _commit(self, *, wait: bool) -> None:
-        position = self._snapshot_position
-        if not self._context.persistent:
-            held = self._ledger.hold_back()
-            if held is not None:
-                position = min(position, held)
-        self._reader.commit(position, wait=wait)
+        self._reader.commit(self._not_held(self._snapshot_position), wait=wait)
         row = self._ledger.row(
             position=self._snapshot_position,
             committed=self._reader.committed,

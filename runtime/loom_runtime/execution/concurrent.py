@@ -57,6 +57,14 @@ class AsyncNode:
         """Return what goes on to the next node; add what is at its end to *arrivals*."""
         raise NotImplementedError
 
+    def branch(self, index: int) -> Sequence[AsyncNode]:
+        """Return the nodes of one of its branches.
+
+        Raises:
+            LookupError: When it has none.
+        """
+        raise LookupError(index)
+
 
 class AsyncStep(AsyncNode):
     """A record step or expand step whose ``execute`` may be a coroutine function."""
@@ -139,6 +147,10 @@ class AsyncRoute(AsyncNode):
         self._choose = choose
         self._branches = branches
 
+    def branch(self, index: int) -> Sequence[AsyncNode]:
+        """Return the nodes of one of its branches."""
+        return self._branches[index]
+
     async def step(self, message: Message[Any], arrivals: list[Arrival]) -> list[Message[Any]]:
         """Walk the record's branch."""
         watcher = self.statistics.watcher
@@ -185,6 +197,23 @@ async def walk(
     return messages
 
 
+async def walk_from(
+    nodes: Sequence[AsyncNode],
+    start: tuple[int, ...],
+    message: Message[Any],
+    arrivals: list[Arrival],
+) -> list[Message[Any]]:
+    """Do the same from the node at the address *start* on."""
+    position, *within = start
+    if not within:
+        return await walk(nodes[position:], message, arrivals)
+    branch = nodes[position].branch(within[0])
+    results: list[Message[Any]] = []
+    for each in await walk_from(branch, tuple(within[1:]), message, arrivals):
+        results += await walk(nodes[position + 1 :], each, arrivals)
+    return results
+
+
 class ConcurrentStage(Stage):
     """A ``WithAsync``.
 
@@ -222,11 +251,23 @@ class ConcurrentStage(Stage):
 
     def process(self, offsets: Offsets, messages: Messages, out: Outcome) -> Pair:
         """Run every record's inner process, then write what arrived, in order."""
+        return self._process(offsets, messages, out, ())
+
+    def resume(
+        self, start: tuple[int, ...], offsets: Offsets, messages: Messages, out: Outcome
+    ) -> Pair:
+        """Do the same from the inner node at the address *start* on: its position, then branch and
+        position for each level down."""
+        return self._process(offsets, messages, out, start)
+
+    def _process(
+        self, offsets: Offsets, messages: Messages, out: Outcome, start: tuple[int, ...]
+    ) -> Pair:
         self._scope.check_open()
 
         def inner(within: Outcome) -> Pair:
             try:
-                arrivals = self._bridge.run(self._run_all(messages))
+                arrivals = self._bridge.run(self._run_all(messages, start))
             except CAUGHT as error:
                 raise self._loop_ended(error) from error
             return self._arrived(offsets, arrivals, within)
@@ -257,22 +298,24 @@ class ConcurrentStage(Stage):
             "a step started; nothing was committed past the batch that was under way",
         )
 
-    async def _run_all(self, messages: Messages) -> list[list[Arrival]]:
+    async def _run_all(self, messages: Messages, start: tuple[int, ...]) -> list[list[Arrival]]:
         if self._deadline_s is not None:
-            return await self._run_by_deadline(messages, self._deadline_s)
+            return await self._run_by_deadline(messages, self._deadline_s, start)
         arrivals: list[list[Arrival]] = [[] for _ in messages]
         waiting = iter(range(len(messages)))
 
         async def runner() -> None:
             for index in waiting:
-                arrivals[index] = await self._run_one(messages[index])
+                arrivals[index] = await self._run_one(messages[index], start)
 
         async with anyio.create_task_group() as tasks:
             for _ in range(min(self._limit, len(messages))):
                 tasks.start_soon(runner)
         return arrivals
 
-    async def _run_by_deadline(self, messages: Messages, deadline_s: float) -> list[list[Arrival]]:
+    async def _run_by_deadline(
+        self, messages: Messages, deadline_s: float, start: tuple[int, ...]
+    ) -> list[list[Arrival]]:
         def late(index: int, left_behind: bool) -> list[Arrival]:
             more = " and does not heed its cancellation" if left_behind else ""
             error = TimeoutError(f"the record took longer than {deadline_s} s{more}")
@@ -280,14 +323,17 @@ class ConcurrentStage(Stage):
 
         async def job(index: int) -> list[Arrival]:
             try:
-                return await self._run_one(messages[index])
+                return await self._run_one(messages[index], start)
             except CAUGHT as error:  # what is left of a group that the cancellation was part of
                 return [Failure(self.boundary, messages[index], error)]
 
         deadlines = Deadlines(job, late, deadline_s)
         return await deadlines.run(len(messages), self._limit, self._bridge)
 
-    async def _run_one(self, message: Message[Any]) -> list[Arrival]:
+    async def _run_one(self, message: Message[Any], start: tuple[int, ...]) -> list[Arrival]:
         arrivals: list[Arrival] = []
-        results = await walk(self._nodes, message, arrivals)
+        if start:
+            results = await walk_from(self._nodes, start, message, arrivals)
+        else:
+            results = await walk(self._nodes, message, arrivals)
         return arrivals + [(0, result) for result in results]

@@ -58,11 +58,14 @@ class Segment:
         self._worker = worker
         self._layout: Layout = worker.surroundings.layout
         self._tracked = self._layout.fans_out
+        self._overseer = worker.surroundings.overseer
 
     def _send(
         self, partition: str, out: Outcome, receipt: Receipt, consumed: Sequence[int] | None
     ) -> Iterator[Sent]:
         """Yield what *out* holds; *consumed* is the tokens that came in, ``None`` from a source."""
+        if self._overseer is not None:
+            self._overseer.settle(self._worker, out)
         self._write_envelopes(out)
         for exchange, offsets, messages in out.forwards:
             yield exchange, partition, Batch(partition, offsets, messages)

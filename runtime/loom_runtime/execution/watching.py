@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from loom_runtime.compiler.plan import NodePath
 from loom_runtime.message import Message
 
 if TYPE_CHECKING:
     from loom_runtime.execution.keyed import KeyState
     from loom_runtime.execution.outcome import Messages, Offsets, Outcome, Pair
     from loom_runtime.execution.stages import Stage
+    from loom_runtime.execution.statistics import NodeStatistics
     from loom_runtime.execution.travel import Stepped
     from loom_runtime.wire.records import RawRecord, WireFailure
 
@@ -40,4 +42,16 @@ class Watcher(Protocol):
         out: Outcome,
     ) -> tuple[Offsets, Messages, list[WireFailure]]:
         """Take in what the source's records were decoded into; return what goes on."""
+        ...
+
+
+class Overseer(Protocol):
+    """Looks on while a run works, over all of its nodes and workers."""
+
+    def register(self, worker: object, path: NodePath, statistics: NodeStatistics) -> None:
+        """Take in that *worker* has a node, and watch it if it is to be."""
+        ...
+
+    def settle(self, worker: object, out: Outcome) -> None:
+        """Take in that a batch went through *worker*'s segment, before anything of it is sent."""
         ...

@@ -48,6 +48,7 @@ from loom_runtime.execution.terminal import (
     RecordEncoder,
     WriteStage,
 )
+from loom_runtime.execution.watching import Overseer
 from loom_runtime.flow.shapes import StreamShape
 from loom_runtime.lazy_log import LazyLog
 
@@ -74,6 +75,7 @@ class Surroundings:
         revision: Revision of the flow's code.
         listener: Told of every envelope.
         shared_contexts: Context managers that the workers share.
+        overseer: Who looks on; ``None`` for nobody.
     """
 
     layout: Layout
@@ -83,6 +85,7 @@ class Surroundings:
     revision: str | None = None
     listener: FailureListener | None = None
     shared_contexts: SharedContexts = field(default_factory=SharedContexts)
+    overseer: Overseer | None = None
 
 
 @dataclass
@@ -100,7 +103,12 @@ class Worker:
 
     def statistics_of(self, path: NodePath) -> NodeStatistics:
         """Return the counters of the node at *path*."""
-        return self.statistics.setdefault(path, NodeStatistics())
+        found = self.statistics.get(path)
+        if found is None:
+            found = self.statistics[path] = NodeStatistics()
+            if self.surroundings.overseer is not None:
+                self.surroundings.overseer.register(self, path, found)
+        return found
 
     def boundary_of(self, node: CompiledNode) -> ErrorBoundary:
         """Return the error boundary of *node*."""

@@ -30,16 +30,17 @@ from loom_bench.revision_name import revision_name
 from loom_runtime.config.context import ConfigContext
 from loom_runtime.config.runtime import BytewaxRecoverySettings, BytewaxRuntimeConfig
 from loom_runtime.engine_control import StopMode
-from loom_runtime.failures import RunError
+from loom_runtime.failures import RunAbandonedError, RunError
 from loom_runtime.flow.process import StreamFlow
 from loom_runtime.observability import ObservabilityConfig, ObservabilityRuntime
 from loom_runtime.runner import StreamingRunner
 from loom_runtime.tracing.masking import Masking, TracingConfig
-from loom_runtime.tracing.tracer import Tracer
 
 if TYPE_CHECKING:
     from loom_bench.host.pulse import Pulse
     from loom_bench.host.replaying import ReplaySide
+    from loom_bench.host.stopping import LiveStops
+    from loom_runtime.tracing.tracer import Tracer
 
 _DEFAULT_EPOCH_MS = BytewaxRuntimeConfig().epoch_interval_ms
 _EPOCH_MS = 50
@@ -71,7 +72,7 @@ class RunnableFlow:
         config_file: Path | None = None,
     ) -> None:
         self._flow, self._path, self._config_file = flow, path, config_file
-        self._tracer: Tracer | None = None
+        self._tracer: Tracer | None
         self._configure(config)
 
     def move_to(self, bootstrap: str, *, plaintext: bool) -> None:
@@ -94,16 +95,18 @@ class RunnableFlow:
         if self._config_file is not None:
             files.append(self._config_file)
         self.revision = self.runner.revision = revision_name(self._path, files)
-        self._masking = _masking(config)
+        self.masking, self._tracer = _masking(config), None
 
     def tracer(self) -> Tracer:
         """Return what traces records through the flow; the same one each time."""
         if self._tracer is None:
+            from loom_runtime.tracing.tracer import Tracer  # noqa: PLC0415 - only to trace
+
             self._tracer = Tracer(
                 self.runner.plan,
                 runtime=self.runner.runtime,
                 revision=self.runner.revision,
-                masking=self._masking,
+                masking=self.masking,
             )
         return self._tracer
 
@@ -117,6 +120,7 @@ class RunnableFlow:
     def warm_up() -> None:
         """Import the engine and what measures it, which takes a moment, before it is needed."""
         import loom_bench.host.pulse  # noqa: PLC0415
+        import loom_bench.host.stopping  # noqa: PLC0415
         import loom_bench.host.telemetry  # noqa: F401, PLC0415
         import loom_runtime.engine.prepared  # noqa: F401, PLC0415
 
@@ -148,6 +152,12 @@ class RunJob:
             control.pause()
         self._watched: str | None = None
         self._pulse: Pulse | None = None
+        self._stops: LiveStops | None = None
+        if command.live:
+            from loom_bench.host.stopping import LiveStops  # noqa: PLC0415 - see warm_up
+
+            self._stops = LiveStops(self._runner.plan, flow.masking)
+            self._runner.gate = self._stops.gate
         self._replay: ReplaySide | None = None
         if command.replay is not None and self._failure is None:
             from loom_bench.host.replaying import ReplaySide  # noqa: PLC0415 - for replays only
@@ -176,8 +186,12 @@ class RunJob:
         self._pulse.start()
         if self._replay is not None:
             self._replay.start(outbox)
+        if self._stops is not None:
+            self._stops.begin(outbox)
         try:
             self._runner.run(runtime=self._runtime)
+        except RunAbandonedError:
+            pass  # as it was asked to: what it stood at is read again
         except Exception as error:  # noqa: BLE001 - whatever ended the run is told to the bench
             failure = _failure(error)
         finally:
@@ -214,6 +228,8 @@ class RunJob:
                 if not control.paused:
                     control.resume()  # counts idleness from now
                 control.until_idle_ms = command.until_idle_ms
+            case _ if self._stops is not None:
+                self._stops.steer(command)
 
     def _outcome(self, failure: Diagnosis | None) -> Literal["finished", "drained", "failed"]:
         if failure is not None:
