@@ -10,7 +10,9 @@ from typing import Final, NamedTuple
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.reading import RecordReader, TopicRecord
 
-_BATCH_RECORDS: Final = 2_000
+_BATCH_RECORDS: Final = 500
+"""Little enough that whoever takes a batch is free for something else soon."""
+
 _WAIT_S: Final = 0.1
 _LOOK_AGAIN_S: Final = 1.0
 """How often to look for topics, or partitions, that were not there."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from loom_bench.protocol.tracing import Verdict
@@ -20,6 +21,10 @@ PROVABLE: Final = frozenset({TriageState.OPEN, TriageState.FIXED})
 """States whose envelopes are proved at every reload and redriven: a fix may be broken again."""
 
 
+WRITTEN: Final = attrgetter("written")
+"""What orders envelopes."""
+
+
 @dataclass(slots=True, eq=False)
 class Kept:
     """A kept envelope.
@@ -27,6 +32,7 @@ class Kept:
     Attributes:
         envelope: It.
         number: Ascends in the order of arrival.
+        written: Ascends in the order in which envelopes were written, as far as that is known.
         decided: What was decided about it.
         verdict: How it did in the revision that proofs are about.
         verdict_reason: Why.
@@ -35,6 +41,7 @@ class Kept:
 
     envelope: Envelope
     number: int
+    written: int
     decided: Decided
     verdict: Verdict | None = None
     verdict_reason: str = ""
@@ -93,7 +100,7 @@ class Group:
         """Return the kept ones, the one that was written last first. Topics have partitions, and
         what lay in them before the session comes one partition after the other."""
         if self._by_time is None:
-            self._by_time = sorted(self.kept.values(), key=written, reverse=True)
+            self._by_time = sorted(self.kept.values(), key=WRITTEN, reverse=True)
         return self._by_time
 
     def drop(self, kept: Kept) -> None:
@@ -132,9 +139,12 @@ class Group:
     def match(self, wanted: InboxFilter, needle: str) -> None:
         """Find out anew which envelopes a filter lets through."""
         self.matches = 0
+        text_only = wanted == InboxFilter(text=wanted.text)
         for kept in self.kept.values():
-            kept.matches = fits(kept, wanted, needle)
-            self.matches += kept.matches
+            # Tens of thousands are searched through while somebody waits.
+            matches = needle in kept.envelope.searched if text_only else fits(kept, wanted, needle)
+            kept.matches = matches
+            self.matches += matches
         self._view = None
 
     def tick(self) -> None:
@@ -200,11 +210,6 @@ class Group:
         if decided.revision is not None and change > 0:
             self._fixed_in = decided.revision
         self._view = None
-
-
-def written(kept: Kept) -> tuple[int, int]:
-    """Return what orders envelopes by the time at which they were written."""
-    return kept.envelope.at_ms, kept.number
 
 
 def fits(kept: Kept, wanted: InboxFilter, needle: str) -> bool:

@@ -10,12 +10,12 @@ from typing import Final
 from loom_bench.protocol.tracing import Verdict
 from loom_bench.session.envelopes.envelope import Envelope
 from loom_bench.session.envelopes.group import (
+    WRITTEN,
     Group,
     Kept,
     fits,
     row_of,
     together,
-    written,
 )
 from loom_bench.session.envelopes.terms import InboxFilter, TriageState
 from loom_bench.session.envelopes.triage import Decided
@@ -40,6 +40,9 @@ FIRST_KEPT: Final = 100
 
 _ENTRY_BYTES: Final = 900
 """An entry without its texts, as measured."""
+
+_NUMBER_BITS: Final = 40
+"""Room for the number of an envelope among those of one millisecond: it is never used up."""
 
 _TRIMMED_AT_ONCE: Final = 500
 
@@ -74,7 +77,8 @@ class Shelf:
             if group is None:
                 self._ungrouped += 1
                 continue
-            kept = Kept(envelope, self._seen, self._decided(envelope))
+            written = (envelope.at_ms << _NUMBER_BITS) + self._seen
+            kept = Kept(envelope, self._seen, written, self._decided(envelope))
             kept.matches = fits(kept, self._filter, self._needle)
             group.add(kept)
             self._by_number[kept.number] = kept
@@ -224,7 +228,7 @@ class Shelf:
 
     def _all_by_time(self) -> list[Kept]:
         if self._by_time is None:
-            self._by_time = sorted(self._by_number.values(), key=written, reverse=True)
+            self._by_time = sorted(self._by_number.values(), key=WRITTEN, reverse=True)
         return self._by_time
 
     def _group_of(self, kept: Kept) -> Group:
