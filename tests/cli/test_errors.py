@@ -144,3 +144,61 @@ def test_help_names_the_commands_and_loads_no_client() -> None:
     assert done.code == 0
     for name in ("list", "show", "export", "import", "redrive"):
         assert f"  {name} " in done.out
+
+
+BROKEN = """        if message.payload.product == "unicorn":
+            raise KeyError("no price")
+        return message.payload
+"""
+
+
+def test_one_is_traced_retried_and_made_a_test(shop: Shop, tmp_path: Path) -> None:
+    text = shop.path.read_text()
+    shop.path.write_text(text.replace("        return message.payload\n", BROKEN))
+    row = next(
+        line
+        for line in shop.errors("list", "--json", "--envelopes", "5").lines
+        if line["type"] == "envelope" and line["key"] == "b"
+    )
+    traced = shop.errors("trace", row["id"])
+    retried = shop.errors("retry", row["id"], "--json")
+    edited = tmp_path / "edited.json"
+    edited.write_text('{"number": 1, "product": "tea"}')
+    passing = shop.errors("retry", row["id"], "--value", edited)
+    written = shop.errors("test", row["id"], "--path", tmp_path / "test_unicorn.py")
+
+    assert (traced.code, traced.err) == (0, "")
+    assert "Price: failed" in traced.out
+    assert 'takes {"number":1,"product":"unicorn"}' in traced.out
+    assert "outcome: errored" in traced.out
+    assert retried.code == 1
+    assert (retried.lines[0]["passes"], retried.lines[0]["node"]) == (False, "Price")
+    assert (passing.code, passing.out) == (0, "written\n")
+    assert written.code == 0, written.err
+    assert "builtins.KeyError" in (tmp_path / "test_unicorn.py").read_text()
+
+
+def test_records_go_straight_through_the_flow(shop: Shop) -> None:
+    confirm = ("--confirm", shop.place.topics.bootstrap, "--json")
+    text = shop.path.read_text()
+    once = 'if message.meta.key == b"b":\n            raise KeyError("still")\n        return'
+    shop.path.write_text(text.replace("return", once))
+
+    some = shop.errors("redrive", "--all", "--through-flow", *confirm)
+
+    assert some.code == 1
+    progress = some.lines[-1]
+    assert (progress["written"], progress["failed"]) == (1, 1)
+    assert "it fails again: 'still'" in progress["problem"]["message"]
+    assert [record.key for record in shop.place.read(shop.place.output)] == [b"c"]
+    assert shop.errors("list", "--json").lines[-1]["states"] == {"open": 1, "redriven": 1}
+
+    shop.path.write_text(text)
+    rest = shop.errors("redrive", "--all", "--through-flow", *confirm)
+
+    assert (rest.code, rest.lines[-1]["written"]) == (0, 1)
+    assert [record.value for record in shop.place.read(shop.place.output)] == [
+        b'{"number":2,"product":"unicorn"}',
+        b'{"number":1,"product":"unicorn"}',
+    ]
+    assert len(shop.place.read(shop.place.source)) == 3

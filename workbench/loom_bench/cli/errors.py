@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from functools import partial, wraps
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -31,8 +31,8 @@ def errors_command() -> None:
     """
 
 
-def _on_a_broker(command: Callable[..., None]) -> Callable[..., None]:
-    """Give *command* an inbox that has read everything, and end it with what goes wrong."""
+def _on_a_broker(command: Callable[..., None], *, traced: bool = False) -> Callable[..., None]:
+    """Give *command* an inbox, and end it with what goes wrong."""
 
     @wraps(command)
     def opened(
@@ -53,7 +53,7 @@ def _on_a_broker(command: Callable[..., None]) -> Callable[..., None]:
 
         try:
             limit_ms = round(load_timeout_s * 1000)
-            with HeadlessInbox(flow, broker, config_path, limit_ms) as headless:
+            with HeadlessInbox(flow, broker, config_path, limit_ms, traced=traced) as headless:
                 for topic in topics:
                     headless.inbox.read_topic(topic)
                 command(headless=headless, as_json=as_json, **rest)
@@ -89,6 +89,9 @@ def _on_a_broker(command: Callable[..., None]) -> Callable[..., None]:
     for decorator in reversed(decorators):
         wrapped = decorator(wrapped)
     return wrapped
+
+
+_with_traces = partial(_on_a_broker, traced=True)
 
 
 def _filtered(command: Callable[..., None]) -> Callable[..., None]:
@@ -144,6 +147,61 @@ def show_command(*, headless: HeadlessInbox, as_json: bool, envelope: str) -> No
     print_envelope(_opened(headless, envelope), as_json=as_json)
 
 
+@errors_command.command("trace")
+@_with_traces
+@click.argument("envelope", metavar="ENVELOPE")
+def trace_command(*, headless: HeadlessInbox, as_json: bool, envelope: str) -> None:
+    """Run the record of one envelope through the code on disk, node by node; nothing is written."""
+    from loom_bench.cli.trace_report import print_trace  # noqa: PLC0415
+
+    _opened(headless, envelope)
+    print_trace(headless.traced(), as_json=as_json)
+
+
+@errors_command.command("retry")
+@_with_traces
+@click.argument("envelope", metavar="ENVELOPE")
+@click.option(
+    "--value",
+    metavar="FILE",
+    type=click.File("rb"),
+    help="What the record's value is replaced by; - for standard input.",
+)
+def retry_command(
+    *, headless: HeadlessInbox, as_json: bool, envelope: str, value: IO[bytes] | None
+) -> None:
+    """Tell whether the record of one envelope passes in the code on disk; nothing is written.
+
+    The exit code is 1 when it does not.
+    """
+    from loom_bench.cli.trace_report import print_outcome  # noqa: PLC0415
+
+    shown = _opened(headless, envelope)
+    headless.traced()
+    if value is not None:
+        before = shown.opened.trace if shown.opened else None
+        headless.inbox.retry(value.read())
+        headless.until(
+            lambda value: value.opened is not None and value.opened.trace != before,
+            "the record was not traced again",
+        )
+    if not print_outcome(headless.traced(), as_json=as_json):
+        sys.exit(EXIT_FAILED)
+
+
+@errors_command.command("test")
+@_with_traces
+@click.argument("envelope", metavar="ENVELOPE")
+@click.option("--path", metavar="FILE", type=click.Path(), help="The file; beside FLOW without.")
+def test_command(
+    *, headless: HeadlessInbox, as_json: bool, envelope: str, path: str | None
+) -> None:
+    """Write a pytest file of one envelope: its record, and what comes of it in the code on disk."""
+    _opened(headless, envelope)
+    headless.traced()
+    _tell_notice(headless, lambda: headless.inbox.write_test(path), as_json=as_json)
+
+
 @errors_command.command("export")
 @_on_a_broker
 @click.argument("envelope", metavar="ENVELOPE")
@@ -180,6 +238,11 @@ def import_command(*, headless: HeadlessInbox, as_json: bool, file: str) -> None
 @click.option("--all", "everything", is_flag=True, help="All.")
 @click.option("--to", "to_topic", metavar="TOPIC", help="A topic instead of the source.")
 @click.option(
+    "--through-flow",
+    is_flag=True,
+    help="Run them through the code on disk here, and write what comes out.",
+)
+@click.option(
     "--rate",
     "rate_per_s",
     metavar="N",
@@ -197,6 +260,7 @@ def redrive_command(
     headless: HeadlessInbox,
     as_json: bool,
     to_topic: str | None,
+    through_flow: bool,
     rate_per_s: float | None,
     address: str | None,
     **chosen: Any,
@@ -210,6 +274,10 @@ def redrive_command(
 
     selection = _selection(**chosen)
     goal = RedriveGoal.SOURCE if to_topic is None else RedriveGoal.TOPIC
+    if through_flow and to_topic is not None:
+        raise click.UsageError("either --to or --through-flow")
+    if through_flow:
+        goal = RedriveGoal.FLOW
     headless.read_all()
     headless.inbox.plan_redrive(selection, RedriveTarget(goal=goal, topic=to_topic or ""))
     value = headless.until(

@@ -27,7 +27,6 @@ from loom_bench.session.envelopes.redriving import Redriving
 from loom_bench.session.envelopes.shelf import Shelf
 from loom_bench.session.envelopes.terms import (
     InboxFilter,
-    RedriveGoal,
     RedriveTarget,
     Selection,
     TriageState,
@@ -111,7 +110,7 @@ class FlowDesk:
     def close(self) -> None:
         """Release everything."""
         self._intake.close()
-        self._proving.cancel()
+        self._proving.close()
         self.redriving.close()
         self._records.close()
         self._store.close()
@@ -214,9 +213,6 @@ class FlowDesk:
 
     def plan_redrive(self, selection: Selection, target: RedriveTarget) -> None:
         """Begin a dry run."""
-        if target.goal is RedriveGoal.FLOW:
-            self._notices.tell("a redrive through a trace is not possible", "error")
-            return
         kept = self._decisions.selected(selection)
         whole = not selection.envelopes and selection.filter is None
         counted = whole and self._shelf.counted_only(selection.group) > 0
@@ -233,9 +229,11 @@ class FlowDesk:
             ),
         )
 
-    def start_redrive(self, rate_per_s: float | None, typed_address: str | None) -> None:
+    def start_redrive(
+        self, load: Load, rate_per_s: float | None, typed_address: str | None
+    ) -> None:
         """Do what the dry run shows."""
-        refused = self.redriving.start(self.flow, rate_per_s, typed_address)
+        refused = self.redriving.start(self.flow, load, rate_per_s, typed_address)
         if refused is not None:
             self._notices.tell(f"nothing is redriven: {refused}", "warning")
 
@@ -268,5 +266,6 @@ def load_of(flow: InboxFlow, time_limit_ms: int) -> Load:
         config_path=flow.config_path,
         bootstrap=flow.bootstrap,
         plaintext=flow.owned,
+        to_run=True,
         time_limit_ms=time_limit_ms,
     )

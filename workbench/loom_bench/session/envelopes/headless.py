@@ -12,11 +12,13 @@ from loom_bench.broker.contract import Broker, BrokerError
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Load
 from loom_bench.session.asking import load_plan
+from loom_bench.session.envelopes.desk import load_of
 from loom_bench.session.envelopes.flow_view import InboxFlow
+from loom_bench.session.envelopes.headless_traces import HeadlessTraces
 from loom_bench.session.envelopes.inbox import Inbox
 from loom_bench.session.envelopes.value import InboxValue
 from loom_bench.session.live.stores import triage_path
-from loom_bench.session.tracing.value import TracingView
+from loom_bench.session.tracing.value import TraceState, TraceView, TracingView
 
 WAIT_S: Final = 60.0
 """How long topics may stand still before reading them is given up."""
@@ -44,19 +46,27 @@ class HeadlessInbox:
     Attributes:
         inbox: The inbox.
         flow: The flow.
+        traces: Traces of opened envelopes; ``None`` when none are made.
 
     Args:
         target: Path of the module, with ``:ATTRIBUTE`` when it has several flows.
         broker: Address of the broker.
         config_path: Configuration file; ``None`` looks for one beside the module.
         time_limit_ms: Longest time that importing and compiling may take.
+        traced: Whether opened envelopes are traced.
 
     Raises:
         HeadlessError: When the flow does not load or the broker cannot be reached.
     """
 
     def __init__(
-        self, target: str, broker: str, config_path: str | None, time_limit_ms: int
+        self,
+        target: str,
+        broker: str,
+        config_path: str | None,
+        time_limit_ms: int,
+        *,
+        traced: bool = False,
     ) -> None:
         if broker in _MADE_FOR_A_SESSION:
             raise HeadlessError(
@@ -84,7 +94,10 @@ class HeadlessInbox:
             owned=self._broker.owned,
             lasting=self._broker.lasting,
         )
-        self.inbox = Inbox(None, TracingView, triage_path, time_limit_ms=time_limit_ms)
+        load = load_of(self.flow, time_limit_ms)
+        self.traces = HeadlessTraces(load) if traced else None
+        view = TracingView if self.traces is None else self.traces.value
+        self.inbox = Inbox(self.traces, view, triage_path, time_limit_ms=time_limit_ms)
         self.inbox.flow_runs(self.flow)
 
     def __enter__(self) -> Self:
@@ -97,6 +110,8 @@ class HeadlessInbox:
         traceback: TracebackType | None,
     ) -> None:
         self.inbox.close()
+        if self.traces is not None:
+            self.traces.close()
         self._broker.stop()
 
     def read_all(self) -> InboxValue:
@@ -106,6 +121,24 @@ class HeadlessInbox:
             HeadlessError: When a topic cannot be read, or no record comes for a minute.
         """
         return self.until(_is_read, "the topics were not read to their end")
+
+    def traced(self) -> TraceView:
+        """Return the newest trace of the open envelope when it has ended.
+
+        Raises:
+            HeadlessError: When there is none, or it does not end.
+        """
+        while True:
+            value = self.until(lambda value: value.opened is not None, "no envelope is open")
+            opened = value.opened
+            if opened is not None and opened.problem is not None:
+                raise HeadlessError(opened.problem)
+            views = () if self.traces is None else self.traces.value().traces
+            for view in views:
+                ended = view.state in (TraceState.DONE, TraceState.REFUSED)
+                if ended and opened is not None and view.number == opened.trace:
+                    return view
+            time.sleep(_LOOK_S)
 
     def until(
         self, holds: Callable[[InboxValue], object], what: str, *, limit_s: float = WAIT_S

@@ -115,7 +115,10 @@ class Inbox:
         self, *, rate_per_s: float | None = None, typed_address: str | None = None
     ) -> None:
         """Do what the plan shows."""
-        self._thread.ask(lambda desk: desk.start_redrive(rate_per_s, typed_address))
+        limit_ms = self._time_limit_ms
+        self._thread.ask(
+            lambda desk: desk.start_redrive(load_of(desk.flow, limit_ms), rate_per_s, typed_address)
+        )
 
     def cancel_redrive(self) -> None:
         """End the redrive, or drop the plan."""

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import islice
 from typing import Final, NamedTuple
 
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.place import RecordPlace
 from loom_bench.protocol.diagnosis import Diagnosis
-from loom_bench.protocol.frames import Load, Loaded, LoadFailed
+from loom_bench.protocol.frames import Load
 from loom_bench.protocol.tracing import (
     PROOF_TIME_LIMIT_MS,
     ProofCase,
-    ProofResult,
     Proved,
     ProveRecords,
     Verdict,
@@ -25,16 +22,15 @@ from loom_bench.session.envelopes.group import Kept
 from loom_bench.session.envelopes.intake import Post
 from loom_bench.session.envelopes.records import Found, Records
 from loom_bench.session.envelopes.source_record import as_source, carried
-from loom_bench.session.host_process import HostEnded, HostNews, HostProcess, OutputLine
+from loom_bench.session.host_process import HostNews
+from loom_bench.session.live.hosts import Hosts
+from loom_bench.session.tracing.code_host import CodeHost
 
 CHUNK_CASES: Final = 200
 """Records that are sent to the host at once: a proof can be given up between two chunks."""
 
 SHARE: Final = 0.25
 """Of one processor, so that the flow that runs keeps nearly all of its pace."""
-
-_GRACE_S: Final = 3.0
-"""Beyond a record's time limit: the host ends it by itself where it can."""
 
 Judged = Callable[[Sequence[tuple[Kept, Verdict, str]]], None]
 
@@ -60,7 +56,7 @@ class Proving:
         post: Has something done on that thread.
         records: Fetches records.
         judged: Called with verdicts, as they come.
-        ended: Called when everything was tried, or why it could not be.
+        ended: Called when everything was tried, or with why it could not be.
     """
 
     def __init__(
@@ -78,12 +74,10 @@ class Proving:
         self._waiting: list[Kept] = []
         self._by_id: dict[str, Kept] = {}
         self._cases: dict[str, ProofCase] = {}
-        self._host: HostProcess | None = None
-        self._host_number = 0
-        self._loaded = False
         self._number = 0
-        self._alone = False
-        self._heard_s = 0.0
+        self._trying = False
+        self._hosts = Hosts(post, _Nobody())
+        self._host = CodeHost(self._hosts, self._try_cases, self._told, self._lost)
 
     @property
     def active(self) -> bool:
@@ -102,18 +96,18 @@ class Proving:
 
     def cancel(self) -> None:
         """Give the proof under way up."""
-        self._proof, self._waiting, self._cases = None, [], {}
-        self._alone = False
-        self._drop_host()
+        self._proof, self._waiting, self._trying = None, [], False
+        self._cases, self._by_id = {}, {}
+        self._host.drop()
 
     def tick(self) -> None:
         """Cut off what hangs; once a second."""
-        if not self._cases or self._proof is None:
-            return
-        limit_s = self._proof.load.time_limit_ms / 1000 if not self._loaded else 0.0
-        limit_s += PROOF_TIME_LIMIT_MS / 1000 + _GRACE_S
-        if time.monotonic() - self._heard_s > limit_s:
-            self._cut_off(f"it took longer than {PROOF_TIME_LIMIT_MS / 1000:g} s and was cut off")
+        self._host.tick()
+
+    def close(self) -> None:
+        """Prove nothing more; returns when every process has ended."""
+        self.cancel()
+        self._hosts.close()
 
     def _next_chunk(self) -> None:
         proof = self._proof
@@ -150,21 +144,17 @@ class Proving:
                 self._by_id[case.id], self._cases[case.id] = kept, case
         if untried:
             self._judged(untried)
-        if self._cases:
-            self._send()
-        else:
-            self._next_chunk()
+        self._go_on(proof)
 
-    def _send(self) -> None:
-        """Have the host try what is not tried yet; one by one after one of them ended it."""
-        proof = self._proof
-        if proof is None:
-            return
-        if self._host is None:
-            self._loaded, self._heard_s = False, time.monotonic()
+    def _go_on(self, proof: Proof) -> None:
+        """Have a host try what is not tried yet."""
+        if not self._cases:
+            self._next_chunk()
+        elif self._host.loaded is not None:
+            self._try_cases()
+        elif not self._host.there:
             try:
-                self._host_number += 1
-                self._host = HostProcess(partial(self._take, self._host_number))
+                self._host.begin(proof.load)
             except OSError as error:
                 self._finish(
                     Diagnosis(
@@ -173,92 +163,56 @@ class Proving:
                         hint="Close other programs, then prove again.",
                     )
                 )
-                return
-            self._host.send(proof.load)
-        elif self._loaded:
-            self._send_cases()
 
-    def _send_cases(self) -> None:
-        if self._host is None:
-            return
+    def _try_cases(self) -> None:
         self._number += 1
-        self._heard_s = time.monotonic()
-        cases = tuple(islice(self._cases.values(), 1 if self._alone else None))
-        self._host.send(ProveRecords(id=self._number, cases=cases, share=SHARE))
+        self._trying = True
+        cases = tuple(self._cases.values())
+        self._host.send(
+            ProveRecords(id=self._number, cases=cases, share=SHARE), PROOF_TIME_LIMIT_MS
+        )
 
-    def _take(self, host: int, news: HostNews) -> None:
-        """Take news on a thread of the host's; what the code prints meanwhile is nobody's."""
-        if not isinstance(news, OutputLine):
-            self._post(partial(self._told, host, news))
-
-    def _told(self, host: int, news: HostNews) -> None:
-        if self._host is None or host != self._host_number:
+    def _told(self, news: HostNews) -> None:
+        if not isinstance(news, Proved) or news.id != self._number:
             return
-        match news:
-            case Loaded():
-                self._loaded = True
-                self._send_cases()
-            case LoadFailed():
-                self._finish(news.diagnoses[0])
-            case Proved(id=self._number):
-                self._heard_s = time.monotonic()
-                self._proved(news.results)
-                if news.last:
-                    self._go_on()
-            case HostEnded():
-                self._cut_off("it ended its process")
-
-    def _proved(self, results: Iterable[ProofResult]) -> None:
+        self._host.extend()
         verdicts = [
             (self._by_id.pop(result.id), result.verdict, result.reason)
-            for result in results
+            for result in news.results
             if self._cases.pop(result.id, None) is not None
         ]
         if verdicts:
             self._judged(verdicts)
-
-    def _go_on(self) -> None:
-        if self._cases and self._alone:
-            self._send_cases()
-        else:
-            self._cases, self._alone = {}, False
+        if news.last:
+            self._host.rest()
+            self._trying = False
             self._next_chunk()
 
-    def _cut_off(self, why: str) -> None:
-        """Take in that the host hung or ended: at the one record that it had, or at one of many,
-        which are tried one by one then."""
-        self._drop_host()
-        if not self._cases:
+    def _lost(self, problem: Diagnosis) -> None:
+        """Take in that the host hung or ended: at the first record that it has not told of."""
+        proof, trying = self._proof, self._trying
+        self._trying = False
+        if proof is None or not (trying or self._cases):
             return  # it had nothing to do; another is started for the next chunk
-        if not self._loaded:
-            self._finish(
-                Diagnosis(
-                    code="proof_failed",
-                    message="the process that is to prove ended, or hung, while it loaded the flow",
-                    hint="Prove again; run the flow to see why.",
-                )
-            )
+        if not trying:
+            self._finish(problem)
             return
-        if self._alone:
-            first = next(iter(self._cases))
-            del self._cases[first]
-            self._judged([(self._by_id.pop(first), Verdict.CUT_OFF, why)])
-        self._alone = True
-        if self._cases:
-            self._send()
-        else:
-            self._alone = False
-            self._next_chunk()
+        culprit = next(iter(self._cases), None)
+        if culprit is not None:
+            del self._cases[culprit]
+            self._judged([(self._by_id.pop(culprit), Verdict.CUT_OFF, problem.message)])
+        self._go_on(proof)
 
     def _finish(self, problem: Diagnosis | None) -> None:
         self.cancel()
         self._ended(problem)
 
-    def _drop_host(self) -> None:
-        host, self._host = self._host, None
-        if host is not None:
-            host.kill()
-            host.close()
+
+class _Nobody:
+    """Takes no lines."""
+
+    def add(self, revision: int, stream: str, text: str) -> None:
+        """Leave a line alone."""
 
 
 def _wanted_place(kept: Kept) -> RecordPlace | None:

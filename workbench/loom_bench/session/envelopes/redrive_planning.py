@@ -164,8 +164,10 @@ class RedrivePlanner:
         place = envelope.place
         if place is None:
             return None
-        target = self._flow.sink_of_dead_letters(place.topic)
-        return place if target or self._plan.target.goal is RedriveGoal.TOPIC else None
+        goal = self._plan.target.goal
+        meant_for = self._flow.sink_of_dead_letters(place.topic)
+        is_known = goal is RedriveGoal.TOPIC or (goal is RedriveGoal.SOURCE and bool(meant_for))
+        return place if is_known else None
 
     def _counted(self, plan: RedrivePlan) -> RedrivePlan:
         counts = self._counts
@@ -182,6 +184,8 @@ class RedrivePlanner:
     def _topics(self) -> Iterator[RedriveTopic]:
         target = self._plan.target
         found = self._records.topics()
+        if target.goal is RedriveGoal.FLOW:
+            return  # the outputs of the flow are known when it has run
         if target.goal is RedriveGoal.TOPIC:
             yield RedriveTopic(topic=target.topic, records=sum(each[0] for each in found.values()))
             return

@@ -6,6 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Final, NamedTuple
 
 from loom_bench.broker.contract import BrokerError
@@ -15,8 +16,10 @@ from loom_bench.broker.place import RecordPlace
 from loom_bench.broker.reading import TopicRecord
 from loom_bench.broker.rewriting import RecordWriter, Rewritten
 from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.frames import Load
 from loom_bench.session.envelopes.envelope import read_envelope
 from loom_bench.session.envelopes.flow_view import InboxFlow
+from loom_bench.session.envelopes.redrive_flow import FlowPassage
 from loom_bench.session.envelopes.redrive_list import Listed, RedriveList
 from loom_bench.session.envelopes.source_record import as_source, carried
 from loom_bench.session.envelopes.terms import RedriveGoal, RedriveTarget
@@ -33,8 +36,8 @@ class RunNews(NamedTuple):
     """How far a redrive is.
 
     Attributes:
-        written: Records that the broker acknowledged.
-        failed: Records that it refused, or that are gone.
+        written: Records that were redriven, every one of them acknowledged.
+        failed: Records that were not: refused, gone, or failed in the flow again.
         done: Records whose envelopes are redriven since the last news.
         ended: ``done``, ``cancelled`` or ``failed`` with the last news; empty before.
         problem: Why it failed, or why the last record was not written.
@@ -55,6 +58,7 @@ class RedriveRun:
         target: Where to.
         records: What; read on the thread until it ends.
         rate_per_s: Records per second; ``None`` for as fast as it goes.
+        load: How the flow's code is loaded, for the goal ``flow``.
         tell: Told, on the thread, how far it is.
     """
 
@@ -64,14 +68,19 @@ class RedriveRun:
         target: RedriveTarget,
         records: RedriveList,
         rate_per_s: float | None,
+        load: Load,
         tell: Callable[[RunNews], None],
     ) -> None:
         self._flow = flow
         self._target = target
         self._records = records
         self._pace = Pace(rate_per_s)
+        self._load = load
         self._tell = tell
-        self._gone = 0
+        self._passage: FlowPassage | None = None
+        self._written = 0
+        self._left = 0
+        self._why = ""
         self._cancelled = threading.Event()
         self._thread = threading.Thread(target=self._run, name="redrive", daemon=True)
         self._thread.start()
@@ -86,57 +95,76 @@ class RedriveRun:
         self._thread.join()
 
     def _run(self) -> None:
-        writer: RecordWriter | None = None
         problem: Diagnosis | None = None
         try:
-            with (
-                RecordWriter(self._flow.bootstrap) as writer,
-                RecordFetcher(self._flow.bootstrap) as fetcher,
-            ):
+            with ExitStack() as closing:
+                writer = closing.enter_context(RecordWriter(self._flow.bootstrap))
+                fetcher = closing.enter_context(RecordFetcher(self._flow.bootstrap))
+                if self._target.goal is RedriveGoal.FLOW:
+                    self._passage = closing.enter_context(FlowPassage(self._load))
                 for chunk in self._records.chunks(_CHUNK_RECORDS):
                     self._write(writer, fetcher, chunk)
                     if self._cancelled.is_set():
                         break
             ended = "cancelled" if self._cancelled.is_set() else "done"
-        except (BrokerError, sqlite3.Error) as error:
+        except (BrokerError, sqlite3.Error, OSError) as error:
             ended, problem = "failed", _problem(error)
-        written, refused = (0, 0) if writer is None else (writer.written, writer.refused)
-        if problem is None and writer is not None and writer.reason:
+        if problem is None and self._why:
             problem = Diagnosis(
-                code="record_refused",
-                message=f"the broker refused records: {writer.reason}",
+                code="record_left",
+                message=f"some records were not written: {self._why}",
                 hint="Their envelopes stay open; correct the cause and redrive them.",
             )
-        self._tell(RunNews(written, refused + self._gone, (), ended, problem))
+        self._tell(RunNews(self._written, self._left, (), ended, problem))
 
     def _write(self, writer: RecordWriter, fetcher: RecordFetcher, chunk: list[Listed]) -> None:
         """Write a chunk and wait for the answers, so that what is told as done is done."""
-        refused = writer.refused
         handed: list[RecordPlace] = []
         began_s = time.monotonic()
         for listed, record in self._fetched(fetcher, chunk):
-            if record is None:
-                self._gone += 1
-                continue
             self._wait_for_turn()
             if self._cancelled.is_set():
                 break
-            writer.write(self._rewritten(listed, record))
-            self._pace.count += 1
-            handed.append(listed.source)
+            if record is None:
+                self._leave("their source record is gone")
+            elif self._hand(writer, listed, record):
+                self._pace.count += 1
+                handed.append(listed.source)
             if time.monotonic() - began_s > _TELL_S:
-                writer.flush()
-                refused, began_s = self._told(writer, handed, refused), time.monotonic()
-                handed = []
-        writer.flush()
-        self._told(writer, handed, refused)
+                self._settle(writer, handed)
+                handed, began_s = [], time.monotonic()
+        self._settle(writer, handed)
 
-    def _told(self, writer: RecordWriter, handed: list[RecordPlace], refused: int) -> int:
-        """Tell of records that were answered. When one of them was refused, which is not known,
-        they stay open: redriven twice is better than lost."""
-        done = tuple(handed) if writer.refused == refused else ()
-        self._tell(RunNews(writer.written, writer.refused + self._gone, done))
-        return writer.refused
+    def _hand(
+        self, writer: RecordWriter, listed: Listed, record: TopicRecord | SourceRecord
+    ) -> bool:
+        """Hand a record, or what the flow makes of it, to the client; return whether it was."""
+        if self._passage is None:
+            writer.write(self._rewritten(listed, record))
+            return True
+        source = as_source(record) if isinstance(record, TopicRecord) else record
+        outputs = self._passage.outputs(source)
+        if isinstance(outputs, str):
+            self._leave(outputs)
+            return False
+        for output in outputs:
+            writer.write(output)
+        return True
+
+    def _settle(self, writer: RecordWriter, handed: list[RecordPlace]) -> None:
+        """Wait for the answers and tell of them. When a record was refused, and which one is not
+        known, all that were handed over with it stay open: twice is better than lost."""
+        refused = writer.refused
+        writer.flush()
+        if writer.refused != refused:
+            self._left += len(handed)
+            self._why, handed = f"the broker refused some: {writer.reason}", []
+        self._written += len(handed)
+        self._tell(RunNews(self._written, self._left, tuple(handed)))
+
+    def _leave(self, why: str) -> None:
+        self._left += 1
+        self._why = why
 
     def _fetched(
         self, fetcher: RecordFetcher, chunk: list[Listed]
@@ -175,13 +203,13 @@ class RedriveRun:
             self._cancelled.wait(min(wait_s, _TICK_S))
 
 
-def _problem(error: BrokerError | sqlite3.Error) -> Diagnosis:
+def _problem(error: BrokerError | sqlite3.Error | OSError) -> Diagnosis:
     if isinstance(error, BrokerError):
         return Diagnosis(
             code="redrive_failed", message=error.what, component=error.where, hint=error.what_next
         )
     return Diagnosis(
         code="redrive_failed",
-        message=f"the records of the redrive cannot be read: {error}",
-        hint="Make room in the folder for temporary files, and redrive the rest.",
+        message=f"the redrive cannot go on: {error}",
+        hint="Make room for temporary files and processes, and redrive the rest.",
     )

@@ -31,7 +31,7 @@ class RedrivePlan(msgspec.Struct, frozen=True, kw_only=True):
         counting: Whether the topics are still being looked through; the counts grow.
         envelopes: Envelopes that are selected.
         records: Records that would be written; two envelopes of one record are one.
-        topics: Where they would be written.
+        topics: Where they would be written; none for the goal ``flow``: that shows when it runs.
         parked: Envelopes left out, because a redrive of them failed in the same way and no proof
             says that they pass.
         decided: Envelopes left out, because they are redriven, ignored or discarded: open and
@@ -70,8 +70,8 @@ class RedriveProgress(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         plan: What it does.
         state: ``running``, ``done``, ``cancelled`` or ``failed``.
-        written: Records that the broker acknowledged.
-        failed: Records that it refused, or that failed in the flow again.
+        written: Records that were redriven, every one of them acknowledged.
+        failed: Records that were not: refused, gone, or failed in the flow again.
         rate_per_s: The rate that was asked for; ``None`` for as fast as it goes.
         elapsed_s: Seconds since it began, until it ended.
         problem: Why it failed.

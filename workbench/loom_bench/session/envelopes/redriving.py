@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.frames import Load
 from loom_bench.session.envelopes.flow_view import InboxFlow
 from loom_bench.session.envelopes.intake import Post
 from loom_bench.session.envelopes.redrive_planning import Gathering, Planned, RedrivePlanner
@@ -93,7 +94,7 @@ class Redriving:
         thread.start()
 
     def start(
-        self, flow: InboxFlow, rate_per_s: float | None, typed_address: str | None
+        self, flow: InboxFlow, load: Load, rate_per_s: float | None, typed_address: str | None
     ) -> str | None:
         """Do what the plan shows; return why not."""
         planned, plan = self._planned, self.plan
@@ -117,6 +118,7 @@ class Redriving:
             plan.target,
             planned.records,
             rate_per_s,
+            load,
             lambda news: self._post(partial(self._told, planned, news)),
         )
         return None

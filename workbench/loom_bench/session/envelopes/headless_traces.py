@@ -1,0 +1,84 @@
+"""Traces for commands and scripts, with no session round them."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from functools import partial
+from queue import Empty, SimpleQueue
+
+from loom_bench.protocol.frames import Load
+from loom_bench.session.live.hosts import Hosts
+from loom_bench.session.load_deadline import LOOK_INTERVAL_S
+from loom_bench.session.tracing.trace_side import TraceRequest, TraceSide
+from loom_bench.session.tracing.value import TracingView
+from loom_runtime.tracing.shown import EditedMessage
+from loom_runtime.tracing.trace import SourceRecord
+
+
+class HeadlessTraces:
+    """Traces records in the code on disk; a keyed step has no state. Has a thread of its own.
+
+    Args:
+        load: How the code is loaded.
+    """
+
+    def __init__(self, load: Load) -> None:
+        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._hosts = Hosts(self._queue.put, _Nobody())
+        self._side = TraceSide(self._hosts, lambda: (load, 1), _no_state)
+        self._numbers = itertools.count(1)
+        self._view = TracingView()
+        self._thread = threading.Thread(target=self._run, name="traces", daemon=True)
+        self._thread.start()
+
+    def value(self) -> TracingView:
+        """Return the newest traces."""
+        return self._view
+
+    def trace_record(
+        self,
+        record: SourceRecord,
+        *,
+        start: str | None = None,
+        message: EditedMessage | None = None,
+    ) -> int:
+        """Run a record through the code; return the trace's number."""
+        number = next(self._numbers)
+        self._queue.put(partial(self._side.trace, TraceRequest(number, record, start, message)))
+        return number
+
+    def drop_trace(self, number: int) -> None:
+        """Give a trace up, and forget it."""
+        self._queue.put(partial(self._side.drop, number))
+
+    def close(self) -> None:
+        """End everything; returns when it has ended."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                act = self._queue.get(timeout=LOOK_INTERVAL_S)
+            except Empty:
+                self._side.tick()
+                continue
+            if act is None:
+                break
+            act()
+            self._view = TracingView(traces=self._side.views())
+        self._side.close()
+        self._hosts.close()
+
+
+class _Nobody:
+    """Takes no lines."""
+
+    def add(self, revision: int, stream: str, text: str) -> None:
+        """Leave a line alone."""
+
+
+def _no_state(state_id: str, key: str, then: Callable[[bytes | None], None]) -> None:  # noqa: ARG001
+    then(None)
