@@ -25,7 +25,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	for name in throughput durability startup reload; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in throughput durability startup reload envelopes; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:
 	rm -rf $(VENV)

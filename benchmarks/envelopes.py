@@ -24,7 +24,7 @@ from typing import Final
 
 from benchmarks.broker import open_broker, prefill
 from benchmarks.report import Bar, Report, progress, spread
-from benchmarks.reproving import Proof, ProofFailedError, reprove
+from benchmarks.reproving import BACKLOG, Proof, ProofFailedError, reprove
 from loom_bench.broker import topics
 from loom_bench.broker.contract import BrokerError
 from loom_bench.session.envelopes.flow_view import InboxFlow
@@ -313,6 +313,7 @@ def main() -> int:
     parser.add_argument("--broker", metavar="HOST:PORT", help="instead of an embedded one")
     parser.add_argument("--envelopes", type=int, default=ENVELOPES, metavar="N")
     parser.add_argument("--proved", type=int, default=PROVED, metavar="N")
+    parser.add_argument("--backlog", type=int, default=BACKLOG, metavar="N")
     parser.add_argument("--write", metavar="TOPIC", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.write is not None:
@@ -322,7 +323,7 @@ def main() -> int:
         with open_broker(options.broker) as broker, TemporaryDirectory() as folder:
             value, seen, figures = flood(broker, options.envelopes)
             report = report_of(value, seen, figures, options.envelopes)
-            add_proof(report, reprove(broker, Path(folder), options.proved))
+            add_proof(report, reprove(broker, Path(folder), options.proved, options.backlog))
     except (FloodFailedError, ProofFailedError, BrokerError) as error:
         progress(f"failed: {error}")
         return 1

@@ -15,7 +15,7 @@ from loom_bench.session.live.session import LiveSession
 from loom_bench.session.value import SessionValue
 
 PARTITIONS: Final = 4
-BACKLOG: Final = 1_500_000
+BACKLOG: Final = 3_000_000
 """Records that wait for the flow, so that it never waits for them while it is measured."""
 
 _BASE_S: Final = 8.0
@@ -86,7 +86,7 @@ class Proof:
     meanwhile_per_s: float
 
 
-def reprove(broker: str, folder: Path, envelopes: int) -> Proof:
+def reprove(broker: str, folder: Path, envelopes: int, backlog: int = BACKLOG) -> Proof:
     """Fail *envelopes* records, mend the flow under load, and see them proved.
 
     Raises:
@@ -107,7 +107,7 @@ def reprove(broker: str, folder: Path, envelopes: int) -> Proof:
         until(lambda: inbox.value().kept.kept >= envelopes, "the envelopes did not come")
         progress(f"{envelopes:,} envelopes are open")
         session.pause()
-        _fill(broker, envelopes, BACKLOG, "tea")
+        _fill(broker, envelopes, backlog, "tea")
         session.resume()
         until(lambda: _read(session.value()) > envelopes, "the flow did not go on")
         base_per_s = _rate_over(session, lambda since_s: since_s > _BASE_S)

@@ -29,7 +29,7 @@ from loom_bench.session.tracing.code_host import CodeHost
 CHUNK_CASES: Final = 200
 """Records that are sent to the host at once: a proof can be given up between two chunks."""
 
-SHARE: Final = 0.25
+SHARE: Final = 0.5
 """Of one processor, so that the flow that runs keeps nearly all of its pace."""
 
 Judged = Callable[[Sequence[tuple[Kept, Verdict, str]]], None]
