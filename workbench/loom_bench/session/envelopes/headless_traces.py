@@ -9,7 +9,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 
 from loom_bench.protocol.frames import Load
-from loom_bench.session.live.hosts import Hosts
+from loom_bench.session.live.hosts import Hosts, NoLines
 from loom_bench.session.load_deadline import LOOK_INTERVAL_S
 from loom_bench.session.tracing.trace_side import TraceRequest, TraceSide
 from loom_bench.session.tracing.value import TracingView
@@ -26,7 +26,7 @@ class HeadlessTraces:
 
     def __init__(self, load: Load) -> None:
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._hosts = Hosts(self._queue.put, _Nobody())
+        self._hosts = Hosts(self._queue.put, NoLines())
         self._side = TraceSide(self._hosts, lambda: (load, 1), _no_state)
         self._numbers = itertools.count(1)
         self._view = TracingView()
@@ -71,13 +71,6 @@ class HeadlessTraces:
             self._view = TracingView(traces=self._side.views())
         self._side.close()
         self._hosts.close()
-
-
-class _Nobody:
-    """Takes no lines."""
-
-    def add(self, revision: int, stream: str, text: str) -> None:
-        """Leave a line alone."""
 
 
 def _no_state(state_id: str, key: str, then: Callable[[bytes | None], None]) -> None:  # noqa: ARG001

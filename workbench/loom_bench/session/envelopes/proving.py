@@ -23,7 +23,7 @@ from loom_bench.session.envelopes.intake import Post
 from loom_bench.session.envelopes.records import Found, Records
 from loom_bench.session.envelopes.source_record import as_source, carried
 from loom_bench.session.host_process import HostNews
-from loom_bench.session.live.hosts import Hosts
+from loom_bench.session.live.hosts import Hosts, NoLines
 from loom_bench.session.tracing.code_host import CodeHost
 
 CHUNK_CASES: Final = 200
@@ -76,7 +76,7 @@ class Proving:
         self._cases: dict[str, ProofCase] = {}
         self._number = 0
         self._trying = False
-        self._hosts = Hosts(post, _Nobody())
+        self._hosts = Hosts(post, NoLines())
         self._host = CodeHost(self._hosts, self._try_cases, self._told, self._lost)
 
     @property
@@ -206,13 +206,6 @@ class Proving:
     def _finish(self, problem: Diagnosis | None) -> None:
         self.cancel()
         self._ended(problem)
-
-
-class _Nobody:
-    """Takes no lines."""
-
-    def add(self, revision: int, stream: str, text: str) -> None:
-        """Leave a line alone."""
 
 
 def _wanted_place(kept: Kept) -> RecordPlace | None:

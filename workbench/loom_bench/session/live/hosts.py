@@ -27,6 +27,13 @@ class LineTaker(Protocol):
         ...
 
 
+class NoLines:
+    """Leaves the lines alone that a host's code prints."""
+
+    def add(self, revision: int, stream: str, text: str) -> None:
+        """Take a line and forget it."""
+
+
 class LiveHost:
     """A host and what the session knows of it.
 
