@@ -24,8 +24,8 @@ def test_foreign_letters_are_traced(tmp_path: Path, topics: Topics) -> None:
     shop = Shop(tmp_path, topics)
     place, letters = shop.place, topics.create("letters")
     for offset, write in enumerate((connect, streams, spring)):
-        value = b'{"number": %d, "product": "tea"}' % offset
-        place.write_letter(letters, b"k", value, write(place.source, 0, offset))
+        order = b'{"number": %d, "product": "tea"}' % offset
+        place.write_letter(letters, b"k", order, write(place.source, 0, offset))
     # loom-kernel's envelopes do not name their flow.
     place.write_envelopes(place.envelope(1, "b", flow=None))
 
