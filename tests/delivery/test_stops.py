@@ -98,9 +98,11 @@ def decide(number: int, stop: RecordStop) -> Answer:
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize(("stored", "count"), [(True, 50_000), (False, 10_000)])
+@pytest.mark.parametrize(
+    ("stored", "count", "workers"), [(True, 50_000, 1), (False, 10_000, 1), (True, 8_000, 2)]
+)
 def test_stops_at_every_250th_of_50_000_records(
-    embedded: Place, tmp_path: Path, stored: bool, count: int
+    embedded: Place, tmp_path: Path, stored: bool, count: int, workers: int
 ) -> None:
     """At one stop in eight the run is ended and begun again, as a reload does."""
     source = embedded.topic("items", partitions=2)
@@ -108,7 +110,9 @@ def test_stops_at_every_250th_of_50_000_records(
     embedded.topic("errors")
     embedded.topics.produce(source, items(count, partitions=2, kind=kind_of))
     config = embedded.config(
-        store=tmp_path / "store" if stored else None, consumer={"batch_size": 500}
+        store=tmp_path / "store" if stored else None,
+        consumer={"batch_size": 500},
+        workers_per_process=workers,
     )
     left: set[int] = set()
     decided: dict[int, GateAction] = {}

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loom_runtime import Message, MessageMeta, StreamingTestRunner
+from loom_runtime import ErrorKind, Message, MessageMeta, StreamingTestRunner
 from loom_runtime.config.context import ConfigContext
-from tests.nodes.any_flow import FLOWS, Part, Split, nodes_of
+from loom_runtime.config.runtime import BytewaxRecoverySettings, BytewaxRuntimeConfig
+from loom_runtime.engine.observation import Observation
+from loom_runtime.engine.prepared import assemble
+from loom_runtime.engine_control import RunControl
+from loom_runtime.execution.layout import lay_out
+from loom_runtime.execution.topic_encoders import topic_encoder
+from loom_runtime.memory import CapturedEnvelopes, CapturedMessages, InMemoryTransport
+from loom_runtime.observability import ObservabilityRuntime
+from loom_runtime.recovery.contents import read_values
+from tests.nodes.any_flow import FLOWS, Counting, Part, Split, nodes_of
 from tests.nodes.running import Item, config_of, flow_of
 from tests.tracing.records import (
     States,
@@ -98,3 +108,43 @@ def as_message(item: Any) -> Message[Any]:
 
 
 META = MessageMeta(message_id="fed")
+
+
+def test_the_state_of_every_key_is_what_a_run_leaves_in_its_store(tmp_path: Path) -> None:
+    """Keys that come and go, and records that fail between."""
+    plan = plan_of(flow_of(Counting(rest=4)), config_of())
+    values = [number * 7 % 31 for number in range(200)]
+    messages = [
+        Message(payload=Item(str(n), value), meta=MessageMeta(message_id=str(n)))
+        for n, value in enumerate(values)
+    ]
+    records = [record_of(plan, message, n) for n, message in enumerate(messages)]
+    layout = lay_out(plan, ErrorKind)
+    prepared = assemble(
+        layout,
+        BytewaxRuntimeConfig(
+            epoch_interval_ms=5,
+            recovery=BytewaxRecoverySettings(db_dir=str(tmp_path), partitions=2),
+        ),
+        InMemoryTransport(
+            "in", [(r.offset, r.key, r.value, list(r.headers), r.timestamp_ms) for r in records]
+        ),
+        control=RunControl(until_idle_ms=0),
+        record_encoder=lambda port: CapturedMessages(topic_encoder(layout, port)),
+        envelope_encoder=lambda kind: (layout.error_ports[kind], CapturedEnvelopes()),
+        observation=Observation(plan, ObservabilityRuntime.noop()),
+    )
+    try:
+        prepared.execute()
+    finally:
+        prepared.close()
+    tracer, states = tracer_of(plan), States()
+    try:
+        for record in records:
+            states.take(tracer.trace(record, state_of=states.of))
+    finally:
+        tracer.close()
+    (step_id,) = {each.step_id for each in layout.exchanges}
+    left = read_values(tmp_path, step_id)
+    assert {key: blob for (_, key), blob in states.blobs.items()} == left
+    assert left
