@@ -42,6 +42,8 @@ class Job(msgspec.Struct, kw_only=True):
         pause_s: Wait before each record.
         addresses: Addresses of a cluster.
         process_id: Index in it.
+        workers: Worker threads of each process.
+        files: Files of a new store.
     """
 
     db_dir: str
@@ -52,6 +54,8 @@ class Job(msgspec.Struct, kw_only=True):
     pause_s: float = 0.0
     addresses: tuple[str, ...] | None = None
     process_id: int | None = None
+    workers: int = 1
+    files: int = 3
 
 
 def key_at(offset: int) -> str:
@@ -147,7 +151,7 @@ def run(job: Job) -> None:
                 prepare_store(
                     db_dir,
                     IDENTITY,
-                    partitions=3,
+                    partitions=job.files,
                     initialise=init_db_dir,
                     addresses=job.addresses,
                     process_id=job.process_id,
@@ -155,6 +159,7 @@ def run(job: Job) -> None:
             )
         cli_main(  # type: ignore[no-untyped-call]
             build(job),
+            workers_per_process=job.workers,
             process_id=job.process_id,
             addresses=None if job.addresses is None else list(job.addresses),
             epoch_interval=timedelta(0),

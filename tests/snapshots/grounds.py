@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -12,8 +13,6 @@ from loom_bench.session.snapshots.ground import Ground
 from loom_bench.session.snapshots.reading import StoreReader
 from loom_bench.session.snapshots.value import EpochView
 from tests.bench.runs import SharedBroker
-
-ACCOUNTS = 7
 
 FLOW = """
 from loom_runtime import (
@@ -54,7 +53,7 @@ class Number(StatefulStep[Order, Numbered, Seen]):
 
     def execute(self, state, message):
         order = message.payload
-        amount = order.id if order.id < BUG else -1_000_000
+        amount = order.id if order.id != BUG else -100_000_000
         after = Seen(state.count + 1, state.total + amount)
         return after, [Numbered(order.id, after.count, after.total)]
 
@@ -81,36 +80,23 @@ def flow_text(name: str, *, orders: int, poison: int = 50, bug: int = 10**9) -> 
     return text.replace("POISON", str(poison)).replace("BUG", str(bug))
 
 
-def expected_state(upto: int, *, poison: int = 50, bug: int = 10**9) -> dict[str, dict[str, int]]:
-    """What plain Python makes of the first *upto* orders."""
-    state: dict[str, dict[str, int]] = {}
-    for number in range(upto):
-        if number % poison == 3:
-            continue
-        seen = state.setdefault(f"a{number % ACCOUNTS}", {"count": 0, "total": 0})
-        seen["count"] += 1
-        seen["total"] += number if number < bug else -1_000_000
-    return state
-
-
 def ran(
-    folder: Path, broker: EmbeddedBroker, name: str, *, rate: float = 2_000, **flow: int
+    folder: Path, broker: EmbeddedBroker, name: str, *, orders: int, runs: int = 3, **flow: int
 ) -> Ground:
-    """Run a flow to the end of its feed; return where its replays run."""
+    """Feed a flow and run it to its end, several times on one store, so that there are epochs in
+    between whatever the machine does; return where its replays run."""
     module = folder / "orders.py"
-    module.write_text(flow_text(name, **flow))
-    store = folder / "store"
-    session = RunSession(
-        RunOptions(target=str(module), until_idle_ms=300, store=str(store), feed_rate_per_s=rate),
-        _opener(broker),
-        lambda _: None,
+    text = flow_text(name, orders=orders, **flow)
+    ground = Ground(
+        store=folder / "store", target=str(module), bootstrap=broker.bootstrap, plaintext=True
     )
-    assert session.run() == "finished"
-    return Ground(store=store, target=str(module), bootstrap=broker.bootstrap, plaintext=True)
-
-
-def _opener(broker: EmbeddedBroker) -> Any:
-    return lambda *_: SharedBroker(broker)
+    shared: Any = SharedBroker(broker)
+    bounds = [orders * turn // runs for turn in range(runs + 1)]
+    for begin, end in pairwise(bounds):
+        module.write_text(text.replace(f"range({orders})", f"range({begin}, {end})"))
+        options = RunOptions(target=str(module), until_idle_ms=300, store=str(ground.store))
+        assert RunSession(options, lambda *_: shared, lambda _: None).run() == "finished"
+    return ground
 
 
 def whole_epochs(store: Path) -> list[EpochView]:

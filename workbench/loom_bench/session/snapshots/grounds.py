@@ -59,7 +59,7 @@ def open_ground(
             load_time_limit_ms=load_time_limit_ms,
         )
         if broker is not None and broker.owned:
-            _fill(ground, broker)
+            fill(ground, broker)
         yield ground
     finally:
         if broker is not None:
@@ -85,7 +85,13 @@ def configured_store(flow: str, config_path: str | None, load_time_limit_ms: int
     return None if answer.store is None else Path(answer.store)
 
 
-def _fill(ground: Ground, broker: Broker) -> None:
+def fill(ground: Ground, broker: Broker) -> None:
+    """Make the flow's topics on a broker of the bench's own and write what its feed gives.
+
+    Raises:
+        BrokerError: When the topics cannot be made.
+        ReplayFailedError: When the flow does not load or its feed fails.
+    """
     loaded = ground.load("")
     broker.create_topics(topics_of(loaded.plan))
     if not loaded.has_feed:
