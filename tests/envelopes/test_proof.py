@@ -10,8 +10,11 @@ import pytest
 from loom_bench.protocol.tracing import Verdict
 from loom_bench.session.envelopes.terms import RedriveTarget, Selection, TriageState
 from loom_bench.session.envelopes.value import InboxValue
+from loom_bench.session.tracing.value import TraceState
+from loom_runtime.tracing.trace import TraceOutcome
 from tests.bench.live.sessions import Live
 from tests.bench.processes import await_true
+from tests.envelopes.test_regression_test import passes
 
 FLOW = """
 import os
@@ -141,3 +144,43 @@ def test_what_hangs_or_exits_is_cut_off_and_the_rest_is_tried(desk: Desk) -> Non
     assert rows["4"].state is TriageState.OPEN
     assert {rows[key].state for key in ("1", "7")} == {TriageState.FIXED}
     assert {rows[key].verdict for key in ("2", "5", "8")} == {Verdict.SAME_ERROR}
+
+
+def test_an_opened_envelope_is_traced_edited_and_made_a_test(desk: Desk, tmp_path: Path) -> None:
+    value = desk.box.value()
+    row = next(row for row in value.window.rows if row.key == "1")
+    opened = traced(desk, lambda: desk.box.open_envelope(row.id))
+    assert opened is TraceOutcome.ERRORED
+    edited = traced(desk, lambda: desk.box.retry(b'{"id": 3}'))
+    assert edited is TraceOutcome.WRITTEN
+
+    desk.live.edit(NO_PRICE, "pass")
+    desk.until_proved(2)
+    assert traced(desk, desk.box.retry) is TraceOutcome.WRITTEN
+    desk.box.write_test()
+    value = desk.until(lambda value: value.notices, "no test was written")
+
+    assert value.notices[-1].path is not None, value.notices
+    test = Path(value.notices[-1].path)
+    assert passes(test)
+
+
+def traced(desk: Desk, ask: Callable[[], None]) -> TraceOutcome:
+    """Ask for a trace of the open envelope and return how it ended."""
+    opened = desk.box.value().opened
+    before = None if opened is None else opened.trace
+    ask()
+
+    def number() -> int | None:
+        opened = desk.box.value().opened
+        return None if opened is None or opened.trace == before else opened.trace
+
+    def outcomes() -> list[TraceOutcome]:
+        return [
+            each.trace.outcome
+            for each in desk.live.value.tracing.traces
+            if each.number == number() and each.state is TraceState.DONE
+        ]
+
+    await_true(lambda: number() is not None and bool(outcomes()), "no trace ended", timeout_s=60)
+    return outcomes()[0]
