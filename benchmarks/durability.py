@@ -82,6 +82,7 @@ def figures_of(findings: Findings) -> Figure:
         "interrupted_epoch_read": _middle_and_most(findings.epochs),
         "interruptions_at_work": findings.at_work,
         "failed_drains": findings.failed_drains,
+        "fetched_again": findings.fetched_again,
         "examples": check.examples,
         "seconds": round(findings.seconds, 1),
     }

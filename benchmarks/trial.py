@@ -86,6 +86,7 @@ class Findings:
         failed_drains: Drains that took over 30 s or ended with another exit code than 0.
         epochs: For every interruption, what the flow had read past its last recorded epoch; empty
             when the child doesn't tell.
+        fetched_again: How often a fetch of the output had passed over a batch.
         seconds: Duration of the trial.
     """
 
@@ -93,6 +94,7 @@ class Findings:
     at_work: int = 0
     failed_drains: int = 0
     epochs: list[int] = field(default_factory=list)
+    fetched_again: int = 0
     seconds: float = 0.0
 
     @property
@@ -112,6 +114,7 @@ class _Output:
         self._topic = topic
         self._check = check
         self._positions = dict.fromkeys(range(PARTITIONS), 0)
+        self.fetched_again = 0
         self._decode = msgspec.json.Decoder(Row).decode
         self._consumer: Consumer = reader(broker, topic, PARTITIONS)
 
@@ -130,10 +133,12 @@ class _Output:
             assert offset is not None
             expected = self._positions[partition]
             if offset != expected:
-                # A client under load can be handed a later batch first: what lies between was
-                # written, so it is fetched again instead of being counted as lost.
+                # The embedded broker moves a partition's end before it has stored the batch. While
+                # both processes write there, a fetch in between gives the next batch and passes
+                # over this one: it is fetched again instead of being counted as lost.
                 if offset > expected and partition not in sought:
                     sought.add(partition)
+                    self.fetched_again += 1
                     self._consumer.seek(TopicPartition(self._topic, partition, expected))
                 continue
             self._check.visit(self._decode(value))
@@ -239,6 +244,7 @@ class _Session:
         if not any(handled for one in self.headways for handled, _ in one.positions()):
             self.findings.epochs.clear()
         self.findings.seconds = time.monotonic() - started_s
+        self.findings.fetched_again = self.output.fetched_again
         return self.findings
 
     def _start(self, cleanup: ExitStack) -> list[Child]:

@@ -26,6 +26,7 @@ LIMITS = (
     "Data is in memory only (about 124 MB per million small records) and ends with the broker.",
     "Retention, compaction and log-append time are ignored, and offsets cannot be found by time.",
     "Records of aborted transactions are visible.",
+    "While several clients write to a partition at once, a reader at its end may miss a batch.",
 )
 
 
