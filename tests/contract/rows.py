@@ -22,6 +22,10 @@ def _row(promise: str, *tests: str) -> Row:
 
 DECLARING = (
     _row(
+        "every name can be imported from the top-level package",
+        "::test_every_public_name_can_be_imported",
+    ),
+    _row(
         "payload bases and stable type names",
         "::test_loom_struct_",
         "::test_loom_frozen_struct_",
@@ -240,6 +244,7 @@ OBSERVING = (
     _row(
         "the async bridge",
         "::test_async_bridge_takes_",
+        "::test_async_bridge_run_returns_the_result",
         "::test_async_bridge_run_has_a_timeout",
         "::test_async_bridge_shutdown_is_idempotent",
         "::test_async_bridge_past_the_timeout_",
