@@ -47,3 +47,10 @@ def kafka_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
     """One real Kafka node for the whole session; use topic and group names of the test's own."""
     with KafkaNode.start(tmp_path_factory.mktemp("kafka") / "node") as node:
         yield node
+
+
+@pytest.fixture(scope="session")
+def secured_kafka_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaNode]:
+    """One real Kafka node that asks for a login, plain and over TLS."""
+    with KafkaNode.start(tmp_path_factory.mktemp("kafka") / "secured", secured=True) as node:
+        yield node

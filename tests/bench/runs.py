@@ -34,6 +34,7 @@ class SharedBroker:
 
     kind = "embedded"
     owned = True
+    writable = True
     reason = "The tests share it."
     limits = ()
 

@@ -109,7 +109,7 @@ def test_a_session_keeps_its_broker_and_calls_the_pull_off(engine: Engine, tmp_p
             session.switch_broker("docker")
             value = _await(session, lambda seen: (seen.broker.progress or 0) > 0)
             assert (value.broker.kind, value.broker.state) == ("embedded", "ready")
-            session.keep_broker()
+            session.switch_broker(None)
             value = _await(session, lambda seen: not seen.broker.opening)
             assert (value.broker.bootstrap, value.phase) == (bootstrap, Phase.RUNNING)
             await_true(registry.broken_off.is_set, "the engine stops downloading", timeout_s=20)

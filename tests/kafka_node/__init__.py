@@ -7,12 +7,16 @@ from tests.kafka_node.jars import (
     find_kafka,
 )
 from tests.kafka_node.node import KafkaNode, KafkaNodeError
+from tests.kafka_node.secured import PASSWORD, USER, SecuredListeners
 
 __all__ = [
+    "PASSWORD",
+    "USER",
     "KafkaJars",
     "KafkaNode",
     "KafkaNodeError",
     "KafkaUnavailableError",
     "KafkaUnresolvedError",
+    "SecuredListeners",
     "find_kafka",
 ]

@@ -18,6 +18,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.kafka_node.jars import KafkaJars, find_kafka
+from tests.kafka_node.secured import SecuredListeners
 
 #: Well above what was measured on two cores (2 s; 5 s after a kill), for machines that are busy.
 START_TIMEOUT_S = 60.0
@@ -51,12 +52,18 @@ end() { kill -KILL $$ 2>/dev/null; rm -rf -- "$folder"; kill -KILL 0; }
 exec "$@" </dev/null 3<&-
 """
 
+_LISTENERS = "BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}"
+_ADVERTISED = "BROKER://127.0.0.1:{port}"
+_PLAIN_ONLY = """
+listeners={listeners}
+advertised.listeners={advertised}
+listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
+"""
+
 _PROPERTIES = """
 process.roles=broker,controller
 node.id=1
-listeners=BROKER://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=BROKER://127.0.0.1:{port}
-listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT
+{listeners}
 inter.broker.listener.name=BROKER
 controller.listener.names=CONTROLLER
 controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}
@@ -114,14 +121,16 @@ class KafkaNode:
         self._properties = workdir / "server.properties"
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._secured: SecuredListeners | None = None
 
     @classmethod
-    def start(cls, workdir: Path) -> Self:
+    def start(cls, workdir: Path, *, secured: bool = False) -> Self:
         """Format a new node in `workdir`, start it and return when it answers.
 
         Args:
             workdir: A folder of the node's own. Its parent exists; itself it is made, and removed
                 by `stop`.
+            secured: Whether it has listeners that ask for a login, too.
 
         Raises:
             KafkaUnavailableError: This machine has no Java 17 or cannot get Kafka's jars.
@@ -132,7 +141,7 @@ class KafkaNode:
         for attempt in range(1, _START_ATTEMPTS + 1):
             workdir.mkdir()
             try:
-                node._format()
+                node._format(secured=secured)
                 node._launch()
             except BaseException as error:
                 # Another process may have taken a port since it was found free.
@@ -161,6 +170,12 @@ class KafkaNode:
     def bootstrap(self) -> str:
         """`HOST:PORT` for clients; the same after a restart."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def secured(self) -> SecuredListeners:
+        """The listeners that ask for a login."""
+        assert self._secured is not None, "this node was started without them"
+        return self._secured
 
     @property
     def pid(self) -> int | None:
@@ -192,11 +207,19 @@ class KafkaNode:
         except FileNotFoundError:
             return ""
 
-    def _format(self) -> None:
-        self._port, controller_port = _free_loopback_ports(2)
+    def _format(self, *, secured: bool) -> None:
+        self._port, controller_port, login_port, tls_port = _free_loopback_ports(4)
+        listeners = _LISTENERS.format(port=self._port, controller_port=controller_port)
+        advertised = _ADVERTISED.format(port=self._port)
+        if secured:
+            self._secured = SecuredListeners(login_port, tls_port, self._workdir)
+            self._secured.prepare(self._jars.java.with_name("keytool"))
+            told = self._secured.properties(listeners, advertised)
+        else:
+            told = _PLAIN_ONLY.format(listeners=listeners, advertised=advertised)
         self._properties.write_text(
             _PROPERTIES.format(
-                port=self._port, controller_port=controller_port, data=self._workdir / "data"
+                listeners=told, controller_port=controller_port, data=self._workdir / "data"
             )
         )
         # Kafka writes ids as URL-safe base64; one that begins with "-" would look like an option.

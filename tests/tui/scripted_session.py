@@ -82,11 +82,11 @@ class ScriptedSession:
     def decide(self, mapping: dict[str, str], empty: tuple[str, ...], *, keep_old: bool) -> None:
         self.calls.append(("decide", mapping, empty, keep_old))
 
-    def switch_broker(self, choice: str) -> None:
+    def switch_broker(self, choice: str | None) -> None:
         self.calls.append(("switch_broker", choice))
 
-    def keep_broker(self) -> None:
-        self.calls.append(("keep_broker",))
+    def allow_writes(self, address: str) -> None:
+        self.calls.append(("allow_writes", address))
 
     def open_flow(self, target: str) -> None:
         self.calls.append(("open_flow", target))

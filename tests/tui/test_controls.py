@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -12,6 +14,8 @@ from tests.tui.running_app import bench
 pytestmark = pytest.mark.asyncio
 
 PAUSED = values.in_phase(Phase.PAUSED)
+
+EXTERNAL: dict[str, Any] = {"kind": "external", "owned": False, "writable": False}
 
 
 @pytest.mark.parametrize(
@@ -73,12 +77,43 @@ async def test_a_feed_that_was_stopped_goes_on_as_before() -> None:
 
 async def test_nothing_is_fed_into_a_broker_that_is_not_ours() -> None:
     value = values.running()
-    value = replace(value, broker=replace(value.broker, kind="external", owned=False))
+    value = replace(value, broker=replace(value.broker, **EXTERNAL))
     async with bench(value) as seen:
         await seen.press("a", "plus")
         assert "Nothing is fed into a broker" in seen.text
         assert not seen.editor.commands
         assert not seen.session.asked("set_feed_rate")
+
+
+async def test_writes_to_a_broker_of_the_users_are_allowed_by_typing_its_address() -> None:
+    value = values.running()
+    value = replace(value, broker=replace(value.broker, **EXTERNAL))
+    address = value.broker.bootstrap
+    async with bench(value) as seen:
+        await seen.press("w", *address[:-1], "enter")
+        assert not seen.session.asked("allow_writes")
+        await seen.press(address[-1], "enter")
+        assert seen.session.asked("allow_writes") == [(address,)]
+        allowed = replace(value, broker=replace(value.broker, writable=True))
+        await seen.shows(allowed)
+        assert "writes allowed" in seen.text
+        await seen.press("plus")
+        assert seen.session.asked("set_feed_rate")
+
+
+async def test_an_image_that_is_pulled_is_watched_and_can_be_called_off() -> None:
+    value = values.running()
+    pulling: dict[str, Any] = {
+        "opening": "pulling apache/kafka:4.4.0: 34 of 180 MB",
+        "progress": 0.25,
+    }
+    async with bench(value) as seen:
+        await seen.shows(replace(value, broker=replace(value.broker, **pulling)))
+        assert "going over [===         ] 25%  pulling apache/kafka" in seen.text
+        await seen.press("b")
+        assert "34 of 180 MB" in seen.text
+        await seen.press("enter")
+        assert seen.session.asked("switch_broker") == [(None,)]
 
 
 async def test_a_click_on_a_key_at_the_bottom_does_what_the_key_does() -> None:

@@ -82,6 +82,7 @@ def _broker() -> BrokerView:
         reason="no Docker engine answers",
         state="ready",
         owned=True,
+        writable=True,
         memory_bytes=48 << 20,
     )
 

@@ -14,6 +14,16 @@ from loom_runtime.kafka.client_log import CLIENT_LOG
 METADATA_TIMEOUT_S = 15.0
 """How long a broker may take to answer before the run gives up."""
 
+REFUSED = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError._SSL,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+    }
+)
+"""Why a broker will not talk to a client: what no patience mends."""
+
 _CONSUMER_DEFAULTS: dict[str, KafkaValue] = {
     "enable.partition.eof": True,
     "fetch.wait.max.ms": 50,

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from loom_runtime.compiler.plan import CompiledSource
 from loom_runtime.execution.layout import Port
 from loom_runtime.failures import BrokerUnavailableError, TopicMissingError
-from loom_runtime.kafka.clients import METADATA_TIMEOUT_S, error_text, make_consumer
+from loom_runtime.kafka.clients import METADATA_TIMEOUT_S, REFUSED, error_text, make_consumer
 from loom_runtime.kafka.reader import CommitListener, KafkaReader
 from loom_runtime.kafka.writer import KafkaWriter
 
@@ -127,19 +127,9 @@ def _described(consumer: Consumer, topic: str, reasons: list[KafkaError]) -> Any
             return consumer.list_topics(topic, timeout=_ATTEMPT_S).topics[topic]
         except KafkaException:
             consumer.poll(0)  # has the client tell why: to the log, and to reasons
-            refused = any(reason.code() in _REFUSED for reason in reasons)
+            refused = any(reason.code() in REFUSED for reason in reasons)
             if refused or monotonic() > deadline_s:
                 raise
 
 
 _ATTEMPT_S = 1.0
-
-_REFUSED = frozenset(
-    {
-        KafkaError._AUTHENTICATION,
-        KafkaError._SSL,
-        KafkaError.SASL_AUTHENTICATION_FAILED,
-        KafkaError.UNSUPPORTED_SASL_MECHANISM,
-    }
-)
-"""What no patience mends."""

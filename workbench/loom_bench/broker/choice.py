@@ -19,7 +19,11 @@ OWN_CHOICES = ("auto", "docker", "embedded")
 
 
 def open_broker(
-    choice: str, opening: Opening | None = None, *, docker: DockerOptions | None = None
+    choice: str,
+    opening: Opening | None = None,
+    *,
+    docker: DockerOptions | None = None,
+    allow_writes_to: str | None = None,
 ) -> Broker:
     """Start or reach the chosen broker; stop it when done.
 
@@ -28,6 +32,8 @@ def open_broker(
             `HOST:PORT[,HOST:PORT…]` of a broker that runs already.
         opening: told of every step; what it was begun for may be called off.
         docker: which Kafka a container runs.
+        allow_writes_to: an address, as the user typed it; when it is the chosen one, topics may be
+            created and fed there.
 
     Raises:
         OpeningCancelledError: it was called off.
@@ -48,7 +54,10 @@ def open_broker(
         )
     from loom_bench.broker.external import ExternalBroker  # noqa: PLC0415
 
-    return ExternalBroker.connect(choice)
+    broker = ExternalBroker.connect(choice)
+    if allow_writes_to is not None and allow_writes_to.strip() == choice.strip():
+        broker.allow_writes(broker.bootstrap)
+    return broker
 
 
 def _start_best(docker: DockerOptions | None, opening: Opening | None) -> Broker:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
+from loom_bench.protocol.security import ClientSettings
+
 BrokerKind = Literal["embedded", "mock", "docker", "external"]
 
 
@@ -27,13 +29,15 @@ class BrokerError(Exception):
 
 
 class NotOwnedError(BrokerError):
-    """Something was to be created or written on a broker that the bench did not start."""
+    """Something was to be created or written on a broker that the bench did not start, and that
+    nobody has allowed."""
 
     def __init__(self, action: str, where: str) -> None:
         super().__init__(
             f"the bench does not {action} on a broker that it did not start",
             where,
-            "Use the embedded broker, or prepare the topics with your own tools.",
+            f"Use the embedded broker, prepare the topics with your own tools, or allow it: "
+            f"--allow-writes-to {where}.",
         )
 
 
@@ -50,7 +54,12 @@ class Broker(Protocol):
 
     @property
     def owned(self) -> bool:
-        """True only when the bench started it: only there may anything be created or fed."""
+        """True only when the bench started it."""
+
+    @property
+    def writable(self) -> bool:
+        """Whether anything may be created or fed there: the bench started it, or the user has typed
+        its address to allow that."""
 
     @property
     def lasting(self) -> str | None:
@@ -70,11 +79,18 @@ class Broker(Protocol):
     def memory_bytes(self) -> int | None:
         """Resident memory of the broker process in bytes, None where it cannot be known."""
 
-    def create_topics(self, partitions: Mapping[str, int]) -> None:
+    def create_topics(
+        self, partitions: Mapping[str, int], security: ClientSettings | None = None
+    ) -> None:
         """Create topics that do not exist yet, by name and number of partitions.
 
+        Args:
+            partitions: the topics. A broker that the bench did not start gives them as many as it
+                gives by itself, and leaves those that are there as they are.
+            security: how to log in; brokers of the bench's own ask nobody.
+
         Raises:
-            NotOwnedError: the bench did not start this broker.
+            NotOwnedError: nothing may be created on this broker.
             BrokerError: the broker refused, or a topic exists with another number of partitions.
         """
 

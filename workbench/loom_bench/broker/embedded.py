@@ -14,6 +14,7 @@ from loom_bench.broker import wire
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.guard import GuardedProcess
 from loom_bench.broker.ports import HOST, free_port
+from loom_bench.protocol.security import ClientSettings
 
 _PORT_ATTEMPTS = 5
 _PROBE_PAUSE_S = 0.005
@@ -46,6 +47,7 @@ class EmbeddedBroker:
 
     kind: Literal["embedded"] = "embedded"
     owned = True
+    writable = True
     lasting = None
     limits = LIMITS
 
@@ -119,7 +121,11 @@ class EmbeddedBroker:
         """The last lines the broker wrote, for a report of its death."""
         return self._process.output_tail()
 
-    def create_topics(self, partitions: Mapping[str, int]) -> None:
+    def create_topics(
+        self,
+        partitions: Mapping[str, int],
+        security: ClientSettings | None = None,  # noqa: ARG002 - it asks nobody who they are
+    ) -> None:
         """Create topics that do not exist yet, by name and number of partitions.
 
         Raises:

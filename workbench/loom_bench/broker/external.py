@@ -15,6 +15,7 @@ from typing import Literal, Self
 
 from loom_bench.broker import wire
 from loom_bench.broker.contract import BrokerError, NotOwnedError
+from loom_bench.protocol.security import ClientSettings
 
 _FORM = "HOST:PORT[,HOST:PORT…]"
 # A DNS name's limits; underscores are no DNS, but container networks use them.
@@ -22,7 +23,6 @@ _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _MAX_HOST_CHARS = 253
 _PORT = re.compile(r"[0-9]{1,5}")
-_TLS_ALERT = b"\x15\x03"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,7 @@ class Cause(Enum):
     UNREACHABLE = ("there is no route to it", "Check the network, VPN and address.")
     CLOSED = (
         "it closed the connection without an answer",
-        "The port may belong to TLS, a proxy, or something else than Kafka.",
-    )
-    TLS = (
-        "it speaks TLS",
-        "Use the broker's plain-text port; the bench does not configure TLS here.",
+        "The port may belong to a proxy, or to something else than Kafka.",
     )
     NOT_KAFKA = (
         "something answers there that does not speak Kafka",
@@ -163,10 +159,11 @@ def _first_answer(
 def _ask(address: Address, timeout_s: float) -> wire.ClusterFacts | Cause:
     try:
         return wire.probe(address.host, address.port, timeout_s=timeout_s)
-    except wire.NotKafkaError as error:
-        return Cause.TLS if error.head.startswith(_TLS_ALERT) else Cause.NOT_KAFKA
-    except wire.ClosedByPeerError:
-        return Cause.CLOSED
+    except (wire.NotKafkaError, wire.ClosedByPeerError) as error:
+        # On plain text, what speaks TLS answers with an alert or hangs up.
+        if wire.speaks_tls(address.host, address.port, timeout_s=timeout_s):
+            return wire.ClusterFacts(None, (), tls=True)
+        return Cause.CLOSED if isinstance(error, wire.ClosedByPeerError) else Cause.NOT_KAFKA
     except ConnectionRefusedError:
         return Cause.REFUSED
     except (socket.gaierror, ValueError):  # a name that cannot be one is a ValueError
@@ -190,17 +187,17 @@ def _listed(addresses: Iterable[Address]) -> str:
 
 
 class ExternalBroker:
-    """A broker that the user runs: the bench reads and writes what flows do, and nothing else."""
+    """A broker that the user runs: the bench reads and writes what flows do, and nothing else
+    unless the user types its address to allow that."""
 
     kind: Literal["external"] = "external"
     owned = False
-
-    limits = ("The bench creates no topics and writes no feed on a broker that it did not start.",)
 
     def __init__(self, addresses: Sequence[Address], facts: wire.ClusterFacts) -> None:
         self._addresses = tuple(addresses)
         self.facts = facts
         """What its cluster told when it was checked."""
+        self.writable = False
 
     @classmethod
     def connect(cls, text: str, *, timeout_s: float = 3.0) -> "ExternalBroker":
@@ -223,8 +220,36 @@ class ExternalBroker:
         return self.bootstrap
 
     @property
+    def limits(self) -> tuple[str, ...]:
+        """What the bench does not do there."""
+        if self.writable:
+            return ()
+        return (
+            "The bench creates no topics and writes no feed on a broker that it did not start.",
+        )
+
+    def allow_writes(self, typed: str) -> None:
+        """Let the bench create topics and write its feed there.
+
+        Args:
+            typed: the address, whole, as a user confirms that it is meant.
+
+        Raises:
+            BrokerError: it is not this broker's.
+        """
+        if typed.strip() != self.bootstrap:
+            raise BrokerError(
+                f"{typed!r} is not the address of this broker",
+                self.bootstrap,
+                "Type it whole: nothing is created or fed there without that.",
+            )
+        self.writable = True
+
+    @property
     def reason(self) -> str:
         """Why this broker serves the session, for the screen."""
+        if self.facts.tls:
+            return "Given by its address; it speaks TLS: the flow's configuration has to."
         if not self.facts.brokers:
             return "Given by its address; it answers but tells nothing: it may ask for a login."
         count = len(self.facts.brokers)
@@ -239,13 +264,21 @@ class ExternalBroker:
         """None: it is no process of ours."""
         return None
 
-    def create_topics(self, partitions: Mapping[str, int]) -> None:
-        """Refuse.
+    def create_topics(
+        self, partitions: Mapping[str, int], security: ClientSettings | None = None
+    ) -> None:
+        """Create topics that do not exist yet, with the numbers of partitions and replicas that the
+        broker gives by itself.
 
         Raises:
-            NotOwnedError: always.
+            NotOwnedError: nobody has allowed it.
+            BrokerError: refused.
         """
-        raise NotOwnedError(f"create topics ({', '.join(partitions)})", self.bootstrap)
+        if not self.writable:
+            raise NotOwnedError(f"create topics ({', '.join(partitions)})", self.bootstrap)
+        from loom_bench.broker import topics  # noqa: PLC0415 - the Kafka client takes a moment
+
+        topics.create_by_default(self.bootstrap, partitions, security)
 
     def stop(self) -> None:
         """Do nothing: it was not started by the bench."""

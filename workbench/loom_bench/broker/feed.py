@@ -1,4 +1,4 @@
-"""Writes a stream of records into a topic of a broker of ours, at a rate the user sets."""
+"""Writes a stream of records into a topic, at a rate the user sets."""
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from loom_bench.broker import topics
 from loom_bench.broker.contract import BrokerError, NotOwnedError
 from loom_bench.broker.pace import Pace
+from loom_bench.protocol.security import ClientSettings
 
 # Tansu reads many tiny batches slowly: let records gather. More only delays a slow feed.
 LINGER_MS = 20
@@ -43,8 +44,8 @@ class FeedTarget(Protocol):
         """Address of the broker."""
 
     @property
-    def owned(self) -> bool:
-        """Whether the bench started it."""
+    def writable(self) -> bool:
+        """Whether anything may be written there."""
 
 
 class FeedError(BrokerError):
@@ -56,14 +57,15 @@ class Feed:
     """Writes records on a thread of its own until they end or `cancel` is called.
 
     Args:
-        broker: a broker that the bench started.
+        broker: a broker that the bench may write to.
         topic: a topic that exists.
         records: read on the feed's thread, once; what it raises ends the feed with an error.
         rate_per_s: records per second; None writes as fast as the broker takes them.
+        security: how to log in there.
         delivery_timeout_s: a record not acknowledged within this time ends the feed with an error.
 
     Raises:
-        NotOwnedError: the bench did not start this broker.
+        NotOwnedError: nothing may be written there.
         ValueError: the rate is not above zero.
     """
 
@@ -74,12 +76,14 @@ class Feed:
         records: Iterable[RawRecord | FeedRecord],
         *,
         rate_per_s: float | None = None,
+        security: ClientSettings | None = None,
         delivery_timeout_s: float = DELIVERY_TIMEOUT_S,
     ) -> None:
-        if not broker.owned:
+        if not broker.writable:
             raise NotOwnedError(f"write a feed into {topic!r}", broker.bootstrap)
         _check_rate(rate_per_s)
         self._bootstrap = broker.bootstrap
+        self._security = security or {}
         self._topic = topic
         self._records = records
         self._rate_per_s = rate_per_s
@@ -165,6 +169,7 @@ class Feed:
             self._check_topic()
             producer = Producer(
                 {
+                    **self._security,
                     "bootstrap.servers": self._bootstrap,
                     "linger.ms": LINGER_MS,
                     "message.timeout.ms": self._delivery_timeout_ms,
@@ -186,7 +191,7 @@ class Feed:
 
     def _check_topic(self) -> None:
         # Producing to a topic that is not there would make one, with four partitions.
-        count = topics.partition_counts(self._bootstrap).get(self._topic)
+        count = topics.partition_counts(self._bootstrap, self._security).get(self._topic)
         if count is None:
             raise self._ended_early("there is no such topic", "Create it first.")
         self._turns = cycle(range(count))

@@ -9,6 +9,7 @@ from typing import Final, Self
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.place import RecordPlace
 from loom_bench.broker.reading import RecordReader, TopicRecord
+from loom_bench.protocol.security import ClientSettings
 
 _NEAR_RECORDS: Final = 2_000
 """Records that are read over rather than jumped over: a jump costs a fetch of its own."""
@@ -22,13 +23,14 @@ class RecordFetcher:
 
     Args:
         bootstrap: The broker's addresses.
+        security: How to log in there.
 
     Raises:
         BrokerError: When the client refuses the addresses.
     """
 
-    def __init__(self, bootstrap: str) -> None:
-        self._reader = RecordReader(bootstrap)
+    def __init__(self, bootstrap: str, security: ClientSettings | None = None) -> None:
+        self._reader = RecordReader(bootstrap, security)
         self._bootstrap = bootstrap
         self._known: dict[str, tuple[int, ...]] = {}
         self._current: tuple[str, int] | None = None

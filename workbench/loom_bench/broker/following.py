@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.reading import RecordReader, TopicRecord
+from loom_bench.protocol.security import ClientSettings
 
 _BATCH_RECORDS: Final = 500
 """Little enough that whoever takes a batch is free for something else soon."""
@@ -47,6 +48,7 @@ class Following:
         share: Share of one processor's time that reading and *on_records* may take together, above
             0 to 1: what follows a flood must leave room for who makes it.
         also: Names that are read too, should such a topic be there.
+        security: How to log in there.
     """
 
     def __init__(
@@ -58,8 +60,10 @@ class Following:
         *,
         share: float = 0.5,
         also: Iterable[str] = (),
+        security: ClientSettings | None = None,
     ) -> None:
         self._bootstrap = bootstrap
+        self._security = security
         self._wanted = dict.fromkeys(topics, True)
         for topic in also:
             self._wanted.setdefault(topic, False)
@@ -87,7 +91,7 @@ class Following:
     def _run(self) -> None:
         while not self._closing.is_set():
             try:
-                with RecordReader(self._bootstrap) as reader:
+                with RecordReader(self._bootstrap, self._security) as reader:
                     # A reader that failed begins anew where it stood.
                     self._assigned, starts = {}, self._positions
                     self._follow(reader, starts)

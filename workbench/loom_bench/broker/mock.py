@@ -16,6 +16,7 @@ from loom_bench.broker import topics
 from loom_bench.broker.child import Child, memory_bytes
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.librdkafka import library_path
+from loom_bench.protocol.security import ClientSettings
 
 # librdkafka 2.16, rdkafka_mock.c: 5 MiB or 100,000 batches a partition.
 LIMITS = (
@@ -67,6 +68,7 @@ class MockBroker:
 
     kind: Literal["mock"] = "mock"
     owned = True
+    writable = True
     lasting = None
     limits = LIMITS
 
@@ -122,7 +124,11 @@ class MockBroker:
         """Resident memory of its process in bytes; None when it has ended or cannot be read."""
         return memory_bytes(self.pid) if self.alive() else None
 
-    def create_topics(self, partitions: Mapping[str, int]) -> None:
+    def create_topics(
+        self,
+        partitions: Mapping[str, int],
+        security: ClientSettings | None = None,  # noqa: ARG002 - it asks nobody who they are
+    ) -> None:
         """Create topics that do not exist yet, by name and number of partitions.
 
         Raises:

@@ -6,6 +6,7 @@ Nothing is committed and no group is joined: whoever else reads there does not n
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, Self, cast
 
@@ -19,6 +20,8 @@ from confluent_kafka import (
 )
 
 from loom_bench.broker.contract import BrokerError
+from loom_bench.broker.metadata import all_topics, what_next
+from loom_bench.protocol.security import ClientSettings
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
@@ -61,18 +64,22 @@ class RecordReader:
 
     Args:
         bootstrap: The broker's addresses.
+        security: How to log in there.
 
     Raises:
         BrokerError: When the client refuses the addresses.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, security: ClientSettings | None = None) -> None:
         self.ended: set[tuple[str, int]] = set()
         self._bootstrap = bootstrap
         self._positions: dict[tuple[str, int], int] = {}
+        # The newest: a broker that is gone is told of for as long as it is.
+        self._reasons: deque[KafkaError] = deque(maxlen=8)
         try:
             self._consumer = Consumer(
                 {
+                    **(security or {}),
                     "bootstrap.servers": bootstrap,
                     "group.id": "loom-bench-reader",
                     "enable.auto.commit": False,
@@ -83,6 +90,7 @@ class RecordReader:
                     "enable.partition.eof": True,
                     "fetch.wait.max.ms": _EMBEDDED_SCAN_MS,
                     "queued.max.messages.kbytes": _QUEUE_KBYTES,
+                    "error_cb": self._reasons.append,
                     "log_level": 0,
                 }
             )
@@ -96,8 +104,7 @@ class RecordReader:
             BrokerError: When the broker does not answer.
         """
         try:
-            # All, not by name: asking by name makes the embedded broker create the topic.
-            metadata = self._consumer.list_topics(timeout=_METADATA_TIMEOUT_S)
+            metadata = all_topics(self._consumer, self._reasons, _METADATA_TIMEOUT_S)
         except KafkaException as error:
             raise self._problem("the broker does not list its topics", error.args[0]) from error
         return {name: tuple(sorted(topic.partitions)) for name, topic in metadata.topics.items()}
@@ -200,9 +207,7 @@ class RecordReader:
             raise self._problem(f"{where} cannot be read", error)
 
     def _problem(self, what: str, error: KafkaError) -> BrokerError:
-        return BrokerError(
-            f"{what}: {error.str()}", self._bootstrap, "Check that the broker is up."
-        )
+        return BrokerError(f"{what}: {error.str()}", self._bootstrap, what_next(error))
 
 
 def read_to_end(

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.reading import Headers
+from loom_bench.protocol.security import ClientSettings
 
 _LINGER_MS: Final = 20
 _DELIVERY_TIMEOUT_MS: Final = 30_000
@@ -47,12 +48,13 @@ class RecordWriter:
 
     Args:
         bootstrap: The broker's addresses.
+        security: How to log in there.
 
     Raises:
         BrokerError: When the client refuses the addresses.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, security: ClientSettings | None = None) -> None:
         self.written = 0
         self.refused = 0
         self.reason = ""
@@ -60,6 +62,7 @@ class RecordWriter:
         try:
             self._producer = Producer(
                 {
+                    **(security or {}),
                     "bootstrap.servers": bootstrap,
                     "linger.ms": _LINGER_MS,
                     "message.timeout.ms": _DELIVERY_TIMEOUT_MS,

@@ -1,27 +1,32 @@
 """Admin operations the bench needs, each bounded in time and right on every broker we start."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from loom_bench.broker.contract import BrokerError
+from loom_bench.broker.metadata import all_topics, what_next
+from loom_bench.protocol.security import ClientSettings
 
 # Tansu takes this wait as its scan budget too, and answers an end position after it.
 _END_OFFSET_WAIT_MS = 20
 
 
-def partition_counts(bootstrap: str, *, timeout_s: float = 5.0) -> dict[str, int]:
+def partition_counts(
+    bootstrap: str, security: ClientSettings | None = None, *, timeout_s: float = 5.0
+) -> dict[str, int]:
     """All topics with their number of partitions, internal ones (`__…`) left out.
 
     Raises:
         BrokerError: the broker did not answer in time.
     """
-    # Not by name: an admin client's request for a name makes Tansu create the topic.
+    reasons: list[KafkaError] = []
     try:
-        metadata = _admin(bootstrap).list_topics(timeout=timeout_s)
+        metadata = all_topics(_admin(bootstrap, security, reasons), reasons, timeout_s)
     except KafkaException as error:
         raise _failed("the broker did not list its topics", bootstrap, error) from error
     return {
@@ -43,19 +48,7 @@ def create_topics(
         return
     new = [NewTopic(name, count, 1) for name, count in partitions.items()]
     admin = _admin(bootstrap)  # held until the futures are done: dropping it fails them
-    futures = admin.create_topics(new, operation_timeout=timeout_s, request_timeout=timeout_s)
-    there_already = []
-    for name, future in futures.items():
-        try:
-            # The client gives up by itself after its timeout; the second bound is for a broker
-            # that never names a controller, which the client waits for.
-            future.result(timeout=timeout_s + 1)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise _failed(f"topic {name!r} was not created", bootstrap, error) from error
-            there_already.append(name)
-        except TimeoutError as error:
-            raise _failed(f"topic {name!r} was not created in time", bootstrap, error) from error
+    there_already = _make(admin, new, bootstrap, timeout_s)
     if there_already:
         check_counts(bootstrap, {name: partitions[name] for name in there_already})
 
@@ -150,13 +143,62 @@ def _cached_high_watermark(consumer: Consumer, position: TopicPartition) -> int:
     return watermarks[1] if watermarks else -1
 
 
-def _admin(bootstrap: str) -> AdminClient:
+def create_by_default(
+    bootstrap: str,
+    names: Iterable[str],
+    security: ClientSettings | None = None,
+    *,
+    timeout_s: float = 10.0,
+) -> None:
+    """Create the topics that do not exist yet, as the broker makes them by itself: with its own
+    numbers of partitions and replicas. Needs Apache Kafka 2.4 or newer.
+
+    Raises:
+        BrokerError: refused, or not answered in time.
+    """
+    there = partition_counts(bootstrap, security, timeout_s=timeout_s)
+    missing = [NewTopic(name, -1, -1) for name in dict.fromkeys(names) if name not in there]
+    if missing:
+        admin = _admin(bootstrap, security)
+        _make(admin, missing, bootstrap, timeout_s)
+
+
+def _make(
+    admin: AdminClient, topics: Sequence[NewTopic], bootstrap: str, timeout_s: float
+) -> list[str]:
+    """Create topics; returns the names of those that were there already."""
+    futures = admin.create_topics(
+        list(topics), operation_timeout=timeout_s, request_timeout=timeout_s
+    )
+    there_already = []
+    for name, future in futures.items():
+        try:
+            # The client gives up by itself after its timeout; the second bound is for a broker
+            # that never names a controller, which the client waits for.
+            future.result(timeout=timeout_s + 1)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise _failed(f"topic {name!r} was not created", bootstrap, error) from error
+            there_already.append(name)
+        except TimeoutError as error:
+            raise _failed(f"topic {name!r} was not created in time", bootstrap, error) from error
+    return there_already
+
+
+def _admin(
+    bootstrap: str,
+    security: ClientSettings | None = None,
+    reasons: list[KafkaError] | None = None,
+) -> AdminClient:
+    own: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 0}
+    if reasons is not None:
+        own["error_cb"] = reasons.append
     # Errors come back from the calls; the library's own log lines would land on the screen.
-    return AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+    return AdminClient({**(security or {}), **own})
 
 
 def _failed(what: str, bootstrap: str, error: Exception) -> BrokerError:
-    cause = error.args[0].str() if isinstance(error, KafkaException) else ""
-    return BrokerError(
-        f"{what}: {cause}" if cause else what, bootstrap, "Check that the broker is up."
-    )
+    if isinstance(error, KafkaException):
+        problem = error.args[0]
+        return BrokerError(f"{what}: {problem.str()}", bootstrap, what_next(problem))
+    return BrokerError(what, bootstrap, "Check that the broker is up.")

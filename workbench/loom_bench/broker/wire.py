@@ -37,11 +37,13 @@ class ClusterFacts:
     """What a broker tells about its cluster.
 
     `brokers` are the addresses it sends clients on to. Both fields are empty (None, ()) when
-    it answers ApiVersions and then closes the connection, as one does that asks for a login.
+    it answers ApiVersions and then closes the connection, as one does that asks for a login, and
+    when it speaks TLS (`tls`), under which nothing was asked.
     """
 
     cluster_id: str | None
     brokers: tuple[tuple[str, int], ...]
+    tls: bool = False
 
 
 def probe(host: str, port: int, *, timeout_s: float) -> ClusterFacts:
@@ -62,6 +64,26 @@ def probe(host: str, port: int, *, timeout_s: float) -> ClusterFacts:
         except ClosedByPeerError:
             return ClusterFacts(None, ())
         return _read_metadata(answer)
+
+
+def speaks_tls(host: str, port: int, *, timeout_s: float) -> bool:
+    """Whether what listens there begins TLS with whoever comes. Nothing is sent under it."""
+    import ssl  # noqa: PLC0415 - takes 10 ms, and the embedded broker's start waits for this module
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((host, port), timeout=timeout_s) as connection,
+            context.wrap_socket(connection, server_hostname=host),
+        ):
+            return True
+    except ssl.SSLError as error:
+        # An alert about us, such as the lack of a certificate, is TLS all the same.
+        return "ALERT" in (error.reason or "")
+    except (OSError, ValueError):
+        return False
 
 
 def _ask(

@@ -9,6 +9,14 @@ import click
 
 from loom_bench.broker.docker.options import DEFAULT_IMAGE, DockerOptions
 
+
+def _same_as_broker(context: click.Context, _: click.Parameter, typed: str | None) -> str | None:
+    chosen = context.params.get("broker")
+    if typed is not None and typed != chosen:
+        raise click.BadParameter(f"type the address of --broker, which is {chosen}.")
+    return typed
+
+
 broker_options = (
     click.option(
         "--broker",
@@ -18,7 +26,14 @@ broker_options = (
         envvar="LOOM_BENCH_BROKER",
         show_envvar=True,
         help="A broker of the bench's own, auto being docker where its engine answers and else "
-        "embedded; or one that runs already: nothing is created or fed there.",
+        "embedded; or one that runs already: nothing is created or fed there unless allowed.",
+    ),
+    click.option(
+        "--allow-writes-to",
+        metavar="HOST:PORT",
+        callback=_same_as_broker,
+        help="Create missing topics and feed on a broker that the bench did not start: type its "
+        "address once more.",
     ),
     click.option(
         "--docker-image",

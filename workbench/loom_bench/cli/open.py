@@ -42,6 +42,7 @@ def open_command(*, manual_reload: bool, **arguments: Any) -> None:
         arguments["flow"],
         broker=broker,
         docker=docker_options(arguments),
+        allow_writes_to=arguments["allow_writes_to"],
         config_path=arguments["config_path"],
         feed_rate_per_s=arguments["feed_rate_per_s"] or FEED_RATE_PER_S,
         manual_reload=manual_reload,

@@ -103,7 +103,11 @@ def run_headless(arguments: Mapping[str, Any]) -> None:
         drain_time_limit_ms=round(arguments.get("drain_timeout_s", _DRAIN_TIMEOUT_S) * 1000),
         store=None if store is None else os.path.abspath(store),  # noqa: PTH100 - links stay
     )
-    opener = partial(open_broker, docker=docker_options(arguments))
+    opener = partial(
+        open_broker,
+        docker=docker_options(arguments),
+        allow_writes_to=arguments["allow_writes_to"],
+    )
     session = RunSession(options, opener, json_report if arguments["as_json"] else text_report)
     with _stop_on_signals(session.request_stop):
         outcome = session.run()

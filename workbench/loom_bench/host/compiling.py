@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from loom_bench.host.client_security import client_security
 from loom_bench.host.configuration import (
     UNKNOWN_BOOTSTRAP,
     config_diagnosis,
@@ -149,5 +150,6 @@ def _compiled(
         identity=identity_of(plan),
         store=None if runnable is None else runnable.configured_store,
         revision="" if runnable is None else runnable.revision,
+        security=client_security(plan),
     )
     return loaded, runnable

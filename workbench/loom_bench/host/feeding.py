@@ -69,9 +69,10 @@ class FeedJob:
         module = import_module(parse_target(command.target).path)
         items = iter(getattr(module, FEED_NAME)())
         self._feed = TopicFeed(
-            OwnBroker(command.bootstrap),
+            WritableBroker(command.bootstrap),
             command.topic,
             feed_records(items, build_encoder(WireFormat(command.format))),
+            security=command.security,
         )
         self._pace(self._feed)
         self._feed.start()
@@ -97,11 +98,11 @@ class FeedJob:
 
 
 @dataclass(frozen=True)
-class OwnBroker:
-    """The broker that the bench started: it asks for feeds on no other."""
+class WritableBroker:
+    """The broker that the bench started, or may write to: it asks for feeds on no other."""
 
     bootstrap: str
-    owned: bool = True
+    writable: bool = True
 
 
 def feed_records(items: Iterator[Any], encoder: Encoder) -> Iterator[FeedRecord]:

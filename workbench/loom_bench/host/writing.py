@@ -9,7 +9,7 @@ import msgspec
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.feed import Feed as TopicFeed
 from loom_bench.broker.feed import FeedRecord
-from loom_bench.host.feeding import OwnBroker
+from loom_bench.host.feeding import WritableBroker
 from loom_bench.host.loading import LoadError, find_flow, import_module, parse_target
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.steering import RecordWritten, WriteRecord
@@ -34,7 +34,10 @@ def write_record(command: WriteRecord) -> RecordWritten:
         _, value, headers = encoder.encode_one(message)
         key = None if command.key is None else command.key.encode()
         feed = TopicFeed(
-            OwnBroker(command.bootstrap), command.topic, [FeedRecord(key, value, headers)]
+            WritableBroker(command.bootstrap),
+            command.topic,
+            [FeedRecord(key, value, headers)],
+            security=command.security,
         )
         feed.start().join(_WRITE_TIMEOUT_S)
     except LoadError as error:

@@ -1,21 +1,23 @@
-"""Feeding a source topic of a broker that the bench started: asked for, changed, told of."""
+"""Feeding a source topic of a broker that the bench may write to: asked for, changed, told of."""
 
 from __future__ import annotations
 
 import msgspec
 
 from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.security import ClientSettings
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True, tag="feed"):
     """Import a module and write what its ``bench_feed()`` gives into a topic of a broker that the
-    bench started; answered by FeedProgress, and by FeedFinished at the end.
+    bench may write to; answered by FeedProgress, and by FeedFinished at the end.
 
     Attributes:
         target: Path of the module.
         bootstrap: Address of that broker.
         topic: The topic.
         format: Its wire format.
+        security: How to log in there.
         rate_per_s: Records per second; ``None`` for as fast as the broker takes them, 0 for none.
     """
 
@@ -23,6 +25,7 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True, tag="feed"):
     bootstrap: str
     topic: str
     format: str
+    security: ClientSettings = {}
     rate_per_s: float | None = None
 
 

@@ -13,6 +13,7 @@ from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.feeding import Feed, FeedFinished, FeedProgress, SetRate
 from loom_bench.protocol.measurements import Commits, Nodes, Outputs, Samples
 from loom_bench.protocol.replaying import ReplayOrder, ReplayProgress, SteerReplay
+from loom_bench.protocol.security import NO_SECURITY, ClientSecurity
 from loom_bench.protocol.steering import RecordWritten, StepBatch, WarmUp, WatchNode, WriteRecord
 from loom_bench.protocol.tracing import (
     AnswerStop,
@@ -196,6 +197,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
         identity: What the plan demands of a recovery store.
         store: Folder of the recovery store that the configuration names; ``None`` for none.
         revision: Name of the code's version, as snapshots and envelopes carry it.
+        security: How others log in where the flow does.
     """
 
     plan: PlanDocument
@@ -208,6 +210,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
     identity: StoreIdentity | None = None
     store: str | None = None
     revision: str = ""
+    security: ClientSecurity = NO_SECURITY
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):

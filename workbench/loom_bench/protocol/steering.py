@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.security import ClientSettings
 
 
 class WarmUp(msgspec.Struct, frozen=True, tag="warm_up"):
@@ -26,14 +27,15 @@ class WatchNode(msgspec.Struct, frozen=True, tag="watch_node"):
 
 
 class WriteRecord(msgspec.Struct, frozen=True, kw_only=True, tag="write_record"):
-    """Write one record by hand into the flow's source topic, on a broker that the bench started;
-    answered by RecordWritten.
+    """Write one record by hand into the flow's source topic, on a broker that the bench may
+    write to; answered by RecordWritten.
 
     Attributes:
         target: Path of the module, with ``:ATTRIBUTE`` when it has several flows.
         bootstrap: Address of that broker.
         topic: The topic.
         format: Its wire format.
+        security: How to log in there.
         key: Record key.
         value: The payload as JSON.
     """
@@ -44,6 +46,7 @@ class WriteRecord(msgspec.Struct, frozen=True, kw_only=True, tag="write_record")
     format: str
     key: str | None
     value: str
+    security: ClientSettings = {}
 
 
 class RecordWritten(msgspec.Struct, frozen=True, tag="record_written"):

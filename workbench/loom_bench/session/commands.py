@@ -91,12 +91,13 @@ class SessionCommands(Protocol):
         """
         ...
 
-    def switch_broker(self, choice: str) -> None:
-        """Drain and go on with another broker."""
+    def switch_broker(self, choice: str | None) -> None:
+        """Drain and go on with another broker; ``None`` keeps the one that is used and calls off
+        what is being opened."""
         ...
 
-    def keep_broker(self) -> None:
-        """Call off what is being opened; the broker that is used stays."""
+    def allow_writes(self, address: str) -> None:
+        """Create missing topics and feed on a broker of the user's, whose address was typed."""
         ...
 
     def open_flow(self, target: str) -> None:

@@ -69,6 +69,7 @@ class FeedSide:
                 bootstrap=bootstrap,
                 topic=topic,
                 format=loaded.plan.source.format,
+                security=loaded.security.writing,
                 rate_per_s=self._rate_per_s,
             )
         )

@@ -278,9 +278,9 @@ class RunSession:
             )
         )
         feed_started = None
-        if self._broker.owned:
+        if self._broker.writable:
             try:
-                self._broker.create_topics(topics_of(plan))
+                self._broker.create_topics(topics_of(plan), loaded.security.writing)
             except BrokerError as error:
                 self._fail(broker_failure(error))
                 return

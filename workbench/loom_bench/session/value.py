@@ -39,6 +39,7 @@ class BrokerView(msgspec.Struct, frozen=True, kw_only=True):
         reason: Why this one.
         state: ``starting``, ``ready``, ``failed`` or ``dead``.
         owned: Whether the bench started it.
+        writable: Whether the bench creates topics and feeds there: its own, or allowed by the user.
         limits: What it cannot do that a real cluster can.
         memory_bytes: Its size, where it can be known.
         opening: What is being done for a broker that is not there yet: this one while it starts,
@@ -52,6 +53,7 @@ class BrokerView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     state: str = "starting"
     owned: bool = False
+    writable: bool = False
     limits: tuple[str, ...] = ()
     memory_bytes: int | None = None
     opening: str = ""

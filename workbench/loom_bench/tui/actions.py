@@ -50,6 +50,9 @@ ACTIONS: Final = (
     ),
     Action("open.flow", "o", "Open a flow", "Drains this flow and opens another.", _OPEN),
     Action("open.broker", "b", "Switch broker", "Drains and goes on with another broker.", _OPEN),
+    Action(
+        "open.writes", "w", "Allow writes", "Creates topics and feeds on a broker of yours.", _OPEN
+    ),
     Action("view.events", "1", "Events", "Shows the lifecycle events.", _VIEW),
     Action("view.errors", "2", "Errors", "Shows the failures, grouped.", _VIEW),
     Action("view.offsets", "3", "Offsets", "Shows positions, lag and commits.", _VIEW),

@@ -54,7 +54,7 @@ def switch_broker(app: WorkbenchApp) -> None:
 
     def answered(choice: str | None) -> None:
         if choice == _KEEP.answer:
-            app.session.keep_broker()
+            app.session.switch_broker(None)
         elif choice in _OWN_BROKERS:
             app.session.switch_broker(choice)
         elif choice is not None:
@@ -74,6 +74,22 @@ def switch_broker(app: WorkbenchApp) -> None:
         app.push_screen(TypedConfirmation("a broker of yours", warning, address), confirmed)
 
     app.push_screen(ChoiceDialog("switch broker", told, brokers, "or HOST:PORT"), answered)
+
+
+def allow_writes(app: WorkbenchApp) -> None:
+    """Have the address of a broker that is not ours typed before anything is written there."""
+    address = app.session.value().broker.bootstrap
+    warning = (
+        (("The bench did not start this broker.", Ink.WARN),),
+        plain("Topics of the flow that are missing are created there,"),
+        plain("and bench_feed() is written into its source topic."),
+    )
+
+    def confirmed(sure: bool | None) -> None:
+        if sure:
+            app.session.allow_writes(address)
+
+    app.push_screen(TypedConfirmation("write to a broker of yours", warning, address), confirmed)
 
 
 def open_flow(app: WorkbenchApp) -> None:

@@ -16,8 +16,10 @@ def refusal(action_id: str, value: SessionValue) -> str | None:
         return "There is nothing to decide: the state of the newest revision fits the store."
     if action_id in ("run.drain", "run.finish", "run.kill") and value.phase not in _RUNS:
         return f"Nothing runs: the session is {value.phase.value}."
-    if group == "feed" and value.broker.kind == "external":
-        return "Nothing is fed into a broker that the bench did not start."
+    if group == "feed" and value.broker.kind and not value.broker.writable:
+        return "Nothing is fed into a broker that the bench did not start: allow it first (w)."
+    if action_id == "open.writes" and (value.broker.kind != "external" or value.broker.writable):
+        return "Writes to this broker are allowed."
     if group == "feed" and action_id != "feed.record" and not value.feed.available:
         return "The module has no feed: define bench_feed() in it."
     if action_id == "feed.faster" and value.feed.rate_per_s is None and value.feed.running:

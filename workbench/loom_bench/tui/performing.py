@@ -91,6 +91,7 @@ _DEEDS: Final[dict[str, Callable[[WorkbenchApp], object]]] = {
     "open.editor": lambda app: app.edit_selected(),
     "open.flow": asking.open_flow,
     "open.broker": asking.switch_broker,
+    "open.writes": asking.allow_writes,
     **{f"view.{page.id}": _page(page.id) for page in PAGES},
     "view.next": lambda app: app.main.pages.go_by(1),
     "view.previous": lambda app: app.main.pages.go_by(-1),

@@ -78,6 +78,8 @@ def _broker(broker: BrokerView) -> Line:
     line = [(broker.kind, Ink.STRONG if broker.owned else Ink.WARN)]
     if broker.bootstrap:
         line.append((f" {broker.bootstrap}", Ink.PLAIN))
+    if broker.writable and not broker.owned:
+        line.append((" writes allowed", Ink.WARN))
     if broker.state in ("failed", "dead"):
         line.append((f" x {broker.state}", Ink.BAD))
     elif broker.state != "ready":

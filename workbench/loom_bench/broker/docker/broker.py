@@ -22,6 +22,7 @@ from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.docker.engine import look_for_engine
 from loom_bench.broker.docker.options import DockerOptions
 from loom_bench.broker.opening import Opening, OpeningCancelledError, OpeningStep
+from loom_bench.protocol.security import ClientSettings
 
 _MODULE: Final = "loom_bench.broker.docker.process"
 _CANCELLED_WITHIN_S = 0.05
@@ -36,6 +37,7 @@ class DockerBroker:
 
     kind: Literal["docker"] = "docker"
     owned = True
+    writable = True
 
     def __init__(self, process: ContainerClient, options: DockerOptions) -> None:
         self._process = process
@@ -93,7 +95,11 @@ class DockerBroker:
         """The last lines that the container wrote, when it has ended."""
         return self._process.tail
 
-    def create_topics(self, partitions: Mapping[str, int]) -> None:
+    def create_topics(
+        self,
+        partitions: Mapping[str, int],
+        security: ClientSettings | None = None,  # noqa: ARG002 - it asks nobody who they are
+    ) -> None:
         """Create topics that do not exist yet, by name and number of partitions.
 
         Raises:

@@ -72,7 +72,7 @@ class FlowDesk:
         self._store = TriageStore(store_path, lambda text: notices.tell(text, "warning"))
         self._shelf = Shelf(self._store.decided)
         self._decisions = Decisions(self._store, self._shelf)
-        self._records = Records(flow.bootstrap)
+        self._records = Records(flow.bootstrap, flow.security.reading)
         self._intake = Intake(flow, post, self._arrived)
         self.opening = Opening(post, tracer, self._changed)
         self.files = EnvelopeFiles(self.opening, traces, notices.tell)

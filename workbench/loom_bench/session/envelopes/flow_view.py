@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from loom_bench.protocol.security import NO_SECURITY, ClientSecurity
 from loom_runtime.compiler.document_parts import PlanDocument
 
 _USUAL_SUFFIXES: Final = (".DLT", "-dlt", ".dlt", "-dlq", ".dlq", ".DLQ")
@@ -23,6 +24,7 @@ class InboxFlow(NamedTuple):
         lasting: What the broker's topics are known by in every session; ``None`` when they end
             with this one.
         revision: Number of the revision of its code.
+        security: How to log in where it does.
     """
 
     target: str
@@ -33,6 +35,7 @@ class InboxFlow(NamedTuple):
     owned: bool
     lasting: str | None = None
     revision: int = 1
+    security: ClientSecurity = NO_SECURITY
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -54,6 +54,7 @@ class Intake:
             self._told,
             share=_SHARE,
             also=flow.usual_topics,
+            security=flow.security.reading,
         )
 
     def add(self, topic: str) -> None:

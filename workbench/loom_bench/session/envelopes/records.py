@@ -10,6 +10,7 @@ from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.fetching import RecordFetcher
 from loom_bench.broker.place import RecordPlace
 from loom_bench.broker.reading import TopicRecord
+from loom_bench.protocol.security import ClientSettings
 
 Found = Mapping[RecordPlace, TopicRecord | None]
 """Records by place; ``None`` where there is none any more."""
@@ -23,10 +24,12 @@ class Records:
 
     Args:
         bootstrap: The broker's addresses.
+        security: How to log in there.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, security: ClientSettings | None = None) -> None:
         self._bootstrap = bootstrap
+        self._security = security
         self._requests: SimpleQueue[tuple[tuple[RecordPlace, ...], Then] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="fetch-records", daemon=True)
         self._thread.start()
@@ -45,7 +48,7 @@ class Records:
         while (request := self._requests.get()) is not None:
             places, then = request
             try:
-                fetcher = fetcher or RecordFetcher(self._bootstrap)
+                fetcher = fetcher or RecordFetcher(self._bootstrap, self._security)
                 found: Found | BrokerError = dict(fetcher.fetch(places))
             except BrokerError as error:
                 found = error

@@ -95,7 +95,7 @@ class RedrivePlanner:
     def make(self) -> Planned:
         """Return the dry run; its problem says when it could not be made."""
         try:
-            with RecordReader(self._flow.bootstrap) as reader:
+            with RecordReader(self._flow.bootstrap, self._flow.security.reading) as reader:
                 there = reader.partitions()
                 self._gather(reader, there)
                 plan = self._counted(msgspec.structs.replace(self._plan, counting=False))

@@ -98,8 +98,12 @@ class RedriveRun:
         problem: Diagnosis | None = None
         try:
             with ExitStack() as closing:
-                writer = closing.enter_context(RecordWriter(self._flow.bootstrap))
-                fetcher = closing.enter_context(RecordFetcher(self._flow.bootstrap))
+                writer = closing.enter_context(
+                    RecordWriter(self._flow.bootstrap, self._flow.security.writing)
+                )
+                fetcher = closing.enter_context(
+                    RecordFetcher(self._flow.bootstrap, self._flow.security.reading)
+                )
                 if self._target.goal is RedriveGoal.FLOW:
                     self._passage = closing.enter_context(FlowPassage(self._load))
                 for chunk in self._records.chunks(_CHUNK_RECORDS):

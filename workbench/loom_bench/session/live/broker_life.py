@@ -7,14 +7,16 @@ from collections.abc import Callable
 from functools import partial
 
 from loom_bench.broker.contract import Broker, BrokerError
+from loom_bench.broker.external import ExternalBroker
 from loom_bench.broker.opening import Opening, OpeningCancelledError, OpeningStep
 from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.frames import Loaded
+from loom_bench.protocol.security import ClientSettings
 from loom_bench.session.broker_side import OpenBroker, broker_death, broker_failure
 from loom_bench.session.live.board import Board
 from loom_bench.session.live.hosts import Post
 from loom_bench.session.topics import topics_of
 from loom_bench.session.value import BrokerView
-from loom_runtime.compiler.document_parts import PlanDocument
 
 
 class BrokerLife:
@@ -82,6 +84,7 @@ class BrokerLife:
             reason=broker.reason,
             state="ready",
             owned=broker.owned,
+            writable=broker.writable,
             limits=broker.limits,
             memory_bytes=broker.memory_bytes(),
         )
@@ -109,18 +112,38 @@ class BrokerLife:
         self._board.change_broker(state="dead", problem=problem, memory_bytes=None)
         return problem
 
-    def make_topics(self, plan: PlanDocument, then: Callable[[Diagnosis | None], None]) -> None:
-        """Create what *plan* needs on a broker of ours; at once when all is there.
+    def allow_writes(self, address: str) -> bool:
+        """Let the bench create topics and feed on the user's broker; return whether it may.
+
+        Args:
+            address: The broker's address, as the user typed it.
+        """
+        broker = self.current
+        if not isinstance(broker, ExternalBroker):
+            return False
+        try:
+            broker.allow_writes(address)
+        except BrokerError as error:
+            self._board.notice(f"{error.what}. {error.what_next}", "error")
+            return False
+        self._board.change_broker(writable=True, limits=broker.limits)
+        return True
+
+    def make_topics(self, loaded: Loaded, then: Callable[[Diagnosis | None], None]) -> None:
+        """Create what *loaded* needs where that is allowed; at once when all is there.
 
         *then* is called on the session's thread with what went wrong.
         """
         broker = self.current
-        needed = {} if broker is None or not broker.owned else topics_of(plan)
+        needed = {} if broker is None or not broker.writable else topics_of(loaded.plan)
         missing = {topic: count for topic, count in needed.items() if topic not in self._created}
         if broker is None or not missing:
             then(None)
             return
-        self._in_background("make-topics", partial(self._make_topics, broker, missing, then))
+        self._in_background(
+            "make-topics",
+            partial(self._make_topics, broker, missing, loaded.security.writing, then),
+        )
 
     def close(self) -> None:
         """Stop every broker that was opened; returns when they have ended."""
@@ -170,11 +193,15 @@ class BrokerLife:
             self._board.change_broker(kind=step.kind)
 
     def _make_topics(
-        self, broker: Broker, missing: dict[str, int], then: Callable[[Diagnosis | None], None]
+        self,
+        broker: Broker,
+        missing: dict[str, int],
+        security: ClientSettings,
+        then: Callable[[Diagnosis | None], None],
     ) -> None:
         problem: Diagnosis | None = None
         try:
-            broker.create_topics(missing)
+            broker.create_topics(missing, security)
         except BrokerError as error:
             problem = broker_failure(error)
         self._post(partial(self._made_topics, broker, missing, problem, then))

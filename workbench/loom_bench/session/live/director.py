@@ -10,7 +10,7 @@ import msgspec
 
 from loom_bench.broker.contract import Broker
 from loom_bench.protocol.diagnosis import Diagnosis
-from loom_bench.protocol.frames import Drain, Finish
+from loom_bench.protocol.frames import Drain, Finish, Loaded
 from loom_bench.session.envelopes.inbox import Inbox
 from loom_bench.session.live.board import Board
 from loom_bench.session.live.broker_life import BrokerLife
@@ -30,7 +30,7 @@ from loom_bench.session.tracing.value import TracingView
 from loom_bench.session.value import Phase, SessionValue
 
 if TYPE_CHECKING:
-    from loom_runtime.recovery.remapping import Remapping
+    pass
 
 
 class Director:
@@ -40,6 +40,7 @@ class Director:
         board: What is shown.
         run: What runs.
         broker: The broker.
+        next: What is loaded, waits, and is run next.
         snapshots: What is done with recovery stores.
         traces: Traces of records.
         tracing: What is asked about single records.
@@ -57,14 +58,14 @@ class Director:
         self.broker = BrokerLife(options.broker, options.open_broker, post, board)
         self._feed = FeedLife(options.feed_rate_per_s, hosts, board)
         self.run = RunSide(hosts, board, self._run_started, self._run_settled, self._run_ended)
-        self._next = Succession(options, hosts, post, board, self.broker, self.run)
-        self._next.on_loaded = self._feed.make_ready
+        self.next = Succession(options, hosts, post, board, self.broker, self.run)
+        self.next.on_loaded = self._feed.make_ready
         self.snapshots = SnapshotDesk(
-            partial(_whereabouts, board, self.broker, self._next, options.config_path)
+            partial(_whereabouts, board, self.broker, self.next, options.config_path)
         )
-        states = StateReader(post, self._next.state_folder)
-        self.traces = TraceSide(hosts, self._next.newest_code, states.find)
-        self._next.on_code = self.traces.code_changed
+        states = StateReader(post, self.next.state_folder)
+        self.traces = TraceSide(hosts, self.next.newest_code, states.find)
+        self.next.on_code = self.traces.code_changed
         self.tracing = TraceDesk(post, self.run.stops, self.traces)
         self.envelopes = Inbox(
             self.tracing, traces, triage_path, time_limit_ms=options.load_time_limit_ms
@@ -80,13 +81,13 @@ class Director:
     def begin(self) -> None:
         """Open the flow and its broker, side by side."""
         self._open_broker()
-        self._next.load()
+        self.next.load()
 
     def start(self) -> None:
         """Run the code on disk, drained and started again when it runs already."""
         if self.broker.current is None and self.broker.state != "starting":
             self._open_broker()
-        self._next.load()
+        self.next.load()
 
     def resume(self) -> None:
         """Go on, or start what was stopped."""
@@ -96,43 +97,50 @@ class Director:
         if self.broker.current is None:
             self.start()
         else:
-            self._next.run_newest()
+            self.next.run_newest()
 
     def stop(self, command: Drain | Finish) -> None:
         """End the run and start none."""
-        self._next.wanted = False
+        self.next.wanted = False
         self.run.end(command)
 
     def kill(self) -> None:
         """End the flow's process, or what loads."""
-        self._next.wanted = False
+        self.next.wanted = False
         if self.run.host is not None:
             self.run.kill()
         else:
-            self._next.drop()
+            self.next.drop()
             self.board.phase = Phase.STOPPED
-
-    def reload(self) -> None:
-        """Load the code on disk and run it; or run what is loaded and waits."""
-        self._next.run_newest()
-
-    def decide(self, remapping: Remapping, *, keep_old: bool) -> None:
-        """Answer the state conflict."""
-        self._next.decide(remapping, keep_old=keep_old)
 
     def set_feed_rate(self, rate_per_s: float | None) -> None:
         """Change the feed's rate; a feed that is over begins again."""
         self._feed.set_rate(rate_per_s)
-        if rate_per_s != 0 and self._next.ran is not None and self.broker.current is not None:
-            self._feed.begin_again(self.board.target, self._next.ran, self.broker.current)
+        if rate_per_s != 0 and self.next.ran is not None and self.broker.current is not None:
+            self._feed.begin_again(self.board.target, self.next.ran, self.broker.current)
 
     def feed_record(self, key: str | None, value: str) -> None:
         """Write one record by hand."""
-        self._feed.write(self.board.target, self._next.ran, self.broker.current, key, value)
+        self._feed.write(self.board.target, self.next.ran, self.broker.current, key, value)
 
-    def switch_broker(self, choice: str) -> None:
-        """Open another broker; when it is there, drain and go on with it."""
-        self.broker.open(choice, partial(self._switched, choice))
+    def switch_broker(self, choice: str | None) -> None:
+        """Open another broker; when it is there, drain and go on with it. ``None`` calls off what
+        is being opened."""
+        if choice is None:
+            self.broker.call_off()
+        else:
+            self.broker.open(choice, partial(self._switched, choice))
+
+    def allow_writes(self, address: str) -> None:
+        """Create what is missing on the user's broker, whose address was typed, and feed there."""
+        broker, ran = self.broker.current, self.next.ran
+        if broker is None or not self.broker.allow_writes(address):
+            return
+        if ran is None or self.run.host is None:
+            self.board.notice("writes are allowed; restart the flow to have its topics created")
+            return
+        self.board.notice(f"writes to {broker.bootstrap} are allowed")
+        self.broker.make_topics(ran, partial(self._may_feed, ran, broker))
 
     def open_flow(self, target: str) -> None:
         """Drain, and open another flow on the same broker."""
@@ -140,19 +148,19 @@ class Director:
 
     def check_deadline(self) -> None:
         """Give up on code that hangs; a few times a second."""
-        self._next.check_deadline()
+        self.next.check_deadline()
         self.traces.tick()
 
     def tick(self) -> None:
         """Look after everything; once a second."""
         self.board.gauges.tick()
         self.run.tick()
-        self._next.keep_warm()
+        self.next.keep_warm()
         self.snapshots.tidy()
         problem = self.broker.check()
         if problem is not None:
             self.run.drop()
-            self._next.drop()
+            self.next.drop()
             self._feed.end()
             self.envelopes.leave_flow()
             self.board.fail(problem)
@@ -161,13 +169,13 @@ class Director:
         """End everything that was started."""
         self.snapshots.close()
         self.envelopes.close()
-        self._next.stop_watching()
+        self.next.stop_watching()
         self._hosts.close()
-        self._next.close()
+        self.next.close()
         self.broker.close()
 
     def _run_started(self, host: LiveHost) -> None:
-        self._next.started(host)
+        self.next.started(host)
         if host.loaded is not None:
             self.snapshots.keep_source(self.board.target, host.loaded)
         seen = flow_of(self.board.target, self._config_path, host, self.broker.current)
@@ -175,11 +183,17 @@ class Director:
             self.envelopes.flow_runs(seen)
         if host.loaded is not None and self.broker.current is not None:
             self._feed.ensure(self.board.target, host.loaded, self.broker.current)
-        if not self._next.wanted:  # the user changed their mind while it was handed over
+        if not self.next.wanted:  # the user changed their mind while it was handed over
             self.run.end(Drain())
 
+    def _may_feed(self, ran: Loaded, broker: Broker, problem: Diagnosis | None) -> None:
+        if problem is not None:
+            self.board.notice(f"{problem.message}. {problem.hint}", "error")
+        elif broker is self.broker.current:
+            self._feed.ensure(self.board.target, ran, broker)
+
     def _run_settled(self) -> None:
-        self._next.keep_warm()
+        self.next.keep_warm()
         self.traces.keep_warm()
 
     def _run_ended(self, end: RunEnd) -> None:
@@ -201,7 +215,7 @@ class Director:
             self.board.fail(result)
         else:
             self._adopt(result, choice)
-            self._next.proceed()
+            self.next.proceed()
 
     def _switched(self, choice: str, result: Broker | Diagnosis) -> None:
         if isinstance(result, Diagnosis) and self.broker.current is not None:
@@ -213,24 +227,24 @@ class Director:
             self.run.end(Drain(), partial(self._move, result, choice))
 
     def _move(self, broker: Broker, choice: str, _end: RunEnd) -> None:
-        self._next.drop()
+        self.next.drop()
         self._adopt(broker, choice)
-        if self._next.wanted:
-            self._next.load()
+        if self.next.wanted:
+            self.next.load()
         else:
             self.board.phase = Phase.STOPPED
 
     def _adopt(self, broker: Broker, choice: str) -> None:
         self.envelopes.leave_flow()
         self.broker.adopt(broker, choice)
-        self._next.forget_state()
+        self.next.forget_state()
 
     def _open_flow(self, target: str, _end: RunEnd) -> None:
         self._feed.end()
         self.envelopes.leave_flow()
         self.board.open(target)
         self.run.paused = False
-        self._next.open(target)
+        self.next.open(target)
 
 
 def _whereabouts(

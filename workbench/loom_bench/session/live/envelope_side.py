@@ -23,4 +23,5 @@ def flow_of(
         owned=broker.owned,
         lasting=broker.lasting,
         revision=host.revision,
+        security=loaded.security,
     )

@@ -37,9 +37,9 @@ class FeedLife:
             self._ready = self._hosts.spawn()
 
     def ensure(self, target: str, loaded: Loaded, broker: Broker) -> None:
-        """Feed the flow if its module has a feed and the broker is ours. A feed goes on over
-        reloads; it begins again when its own code was changed, or when it had failed."""
-        available = loaded.has_feed and broker.owned
+        """Feed the flow if its module has a feed and the broker may be written to. A feed goes on
+        over reloads; it begins again when its own code was changed, or when it had failed."""
+        available = loaded.has_feed and broker.writable
         self._board.change_feed(available=available, rate_per_s=self._rate_per_s)
         self._drop_writer()  # it has the module as it was
         if self._ready is not None and (not available or self._ready.ended):
@@ -69,6 +69,7 @@ class FeedLife:
                 bootstrap=broker.bootstrap,
                 topic=loaded.plan.source.topics[0],
                 format=loaded.plan.source.format,
+                security=loaded.security.writing,
                 rate_per_s=self._rate_per_s,
             )
         )
@@ -84,10 +85,8 @@ class FeedLife:
         self, target: str, loaded: Loaded | None, broker: Broker | None, key: str | None, value: str
     ) -> None:
         """Write one record by hand."""
-        if loaded is None or broker is None or not broker.owned:
-            why = (
-                "nothing is loaded" if loaded is None else "the bench writes to its own broker only"
-            )
+        if loaded is None or broker is None or not broker.writable:
+            why = "nothing is loaded" if loaded is None else "writes to this broker are not allowed"
             self._board.notice(f"the record was not written: {why}", "warning")
             return
         if self._writer is None:
@@ -102,6 +101,7 @@ class FeedLife:
                 format=loaded.plan.source.format,
                 key=key,
                 value=value,
+                security=loaded.security.writing,
             )
         )
 

@@ -101,9 +101,7 @@ class Handover:
             return
         self._ticket += 1
         self._under_way = self._ticket
-        self._broker.make_topics(
-            host.loaded.plan, partial(self._topics_made, self._ticket, remapping)
-        )
+        self._broker.make_topics(host.loaded, partial(self._topics_made, self._ticket, remapping))
 
     def cancel(self) -> None:
         """Forget what is under way."""

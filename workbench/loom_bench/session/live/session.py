@@ -59,6 +59,7 @@ class LiveSession:
         *,
         broker: str = "embedded",
         docker: DockerOptions | None = None,
+        allow_writes_to: str | None = None,
         config_path: str | None = None,
         feed_rate_per_s: float | None = None,
         manual_reload: bool = False,
@@ -71,6 +72,8 @@ class LiveSession:
             broker: ``embedded``, ``docker``, the address of a broker, or ``auto`` for what serves
                 best here.
             docker: Which Kafka a container runs.
+            allow_writes_to: Address of a broker of the user's that topics may be created and fed
+                on, as typed.
             config_path: Configuration file; ``None`` looks for one beside the module.
             feed_rate_per_s: Records per second of the feed; ``None`` for as fast as it goes, 0 for
                 none.
@@ -80,7 +83,7 @@ class LiveSession:
         session = cls(
             LiveOptions(
                 target=target,
-                open_broker=partial(open_broker, docker=docker),
+                open_broker=partial(open_broker, docker=docker, allow_writes_to=allow_writes_to),
                 broker=broker,
                 config_path=config_path,
                 feed_rate_per_s=feed_rate_per_s,
@@ -125,7 +128,7 @@ class LiveSession:
 
     def reload(self) -> None:
         """Load the module as it is on disk now, and run it."""
-        self._inbox.put(self._director.reload)
+        self._inbox.put(self._director.next.run_newest)
 
     def set_manual_reload(self, manual: bool) -> None:
         """Choose whether a save reloads by itself."""
@@ -154,15 +157,16 @@ class LiveSession:
         from loom_runtime.recovery.remapping import Remapping  # noqa: PLC0415 - brings SQLite
 
         remapping = Remapping(renamed=dict(mapping), emptied=tuple(empty))
-        self._inbox.put(partial(self._director.decide, remapping, keep_old=keep_old))
+        self._inbox.put(partial(self._director.next.decide, remapping, keep_old=keep_old))
 
-    def switch_broker(self, choice: str) -> None:
-        """Drain and go on with another broker."""
+    def switch_broker(self, choice: str | None) -> None:
+        """Drain and go on with another broker; ``None`` keeps the one that is used and calls off
+        what is being opened."""
         self._inbox.put(partial(self._director.switch_broker, choice))
 
-    def keep_broker(self) -> None:
-        """Call off what is being opened; the broker that is used stays."""
-        self._inbox.put(self._director.broker.call_off)
+    def allow_writes(self, address: str) -> None:
+        """Create missing topics and feed on a broker of the user's, whose address was typed."""
+        self._inbox.put(partial(self._director.allow_writes, address))
 
     def open_flow(self, target: str) -> None:
         """Drain and open another flow."""
