@@ -330,7 +330,7 @@ class Gate:
             start=source.node,
             stops=stops,
             failures=tuple(each for stop in stops for each in stop.failures),
-            outcome=TraceOutcome.CUT_OFF if failed is None else TraceOutcome.ERRORED,
+            outcome=TraceOutcome.UNDER_WAY,
         )
 
     def _watch(self) -> None:

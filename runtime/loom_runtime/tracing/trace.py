@@ -139,7 +139,8 @@ class TraceOutcome(StrEnum):
 
     ``written``, ``errored``, ``filtered``, ``held``: as in the ledger. ``run_failed``: it would
     have ended the run, as an error without a topic or a dependency that does not open do.
-    ``cut_off``: its process was ended, or ended by itself.
+    ``cut_off``: its process was ended, or ended by itself. ``under_way``: it is not over: it runs,
+    or the run waits at this record.
     """
 
     WRITTEN = "written"
@@ -148,6 +149,7 @@ class TraceOutcome(StrEnum):
     HELD = "held"
     RUN_FAILED = "run_failed"
     CUT_OFF = "cut_off"
+    UNDER_WAY = "under_way"
 
 
 class StateChange(LoomFrozenStruct, frozen=True, kw_only=True):

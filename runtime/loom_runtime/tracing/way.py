@@ -94,6 +94,8 @@ class Way:
             stop.duration_ms = None
         if failed is not None:
             recorder.failed(failed.label, failed.envelope, failed.message, failed.error)
+        elif recorder.stops:
+            recorder.stops[-1].outcome = StopOutcome.RUNNING
         return tuple(stop.done() for stop in recorder.stops)
 
 

@@ -67,6 +67,7 @@ def test_the_record_goes_on_through_the_code_that_was_saved(tmp_path: Path) -> N
         assert reader.times_written == dict.fromkeys(range(fed), 1)
         assert sorted(record["count"] for record in reader.records) == list(range(1, fed + 1))
         assert live.value.tracing.stop is None
+        live.until_noticed("left the record that it stood at")
 
 
 def test_every_answer_does_what_it_says(tmp_path: Path) -> None:
@@ -124,6 +125,8 @@ def test_a_breakpoint_stops_and_a_trace_tells_the_rest_of_the_way(tmp_path: Path
         )
         stop = stopped(live).stop
         assert (stop.breakpoint, stop.node) == (number, "Number")
+        assert stop.trace.outcome is TraceOutcome.UNDER_WAY
+        assert stop.trace.stops[-1].outcome is StopOutcome.RUNNING
         assert stop.trace.stops[-1].takes[0].value.text.startswith(f'{{"id":{wanted},')
         record = stop.trace.record
         asked = commands.trace_record(

@@ -21,6 +21,7 @@ from loom_bench.protocol.frames import (
     Started,
 )
 from loom_bench.protocol.steering import StepBatch, WatchNode
+from loom_bench.protocol.tracing import StopEnded
 from loom_bench.session.host_process import HostEnded, HostNews
 from loom_bench.session.live.board import Board
 from loom_bench.session.live.hosts import Hosts, LiveHost
@@ -181,7 +182,8 @@ class RunSide:
             case HostEnded():
                 self._ended(RunEnd("failed", host.ending(self._board.target, news)))
             case _ if self.stops.take(news):
-                pass
+                if isinstance(news, StopEnded) and news.action is None and news.problem is None:
+                    self._board.notice("the run left the record that it stood at to the next one")
             case _:
                 self._board.gauges.take(news)
                 if isinstance(news, Ledger) and not self._settled:

@@ -88,7 +88,7 @@ class TraceSide:
             flow="",
             record=request.record,
             start=request.start or "",
-            outcome=TraceOutcome.CUT_OFF,
+            outcome=TraceOutcome.UNDER_WAY,
         )
         view = TraceView(number=request.number, revision=0, state=TraceState.WAITING, trace=trace)
         self._used = True

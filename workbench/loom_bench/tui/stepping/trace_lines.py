@@ -18,6 +18,7 @@ _FATES: Final = {
     TraceOutcome.HELD: ("passes: held", Ink.GOOD),
     TraceOutcome.RUN_FAILED: ("would end the run", Ink.BAD),
     TraceOutcome.CUT_OFF: ("cut off", Ink.BAD),
+    TraceOutcome.UNDER_WAY: ("under way", Ink.WARN),
 }
 
 
