@@ -35,6 +35,9 @@ _DUMP_LOOK_S = 0.02
 _EXIT_TIMEOUT_S = 2.0
 """How long a host that closed its channel may take to end before it is killed."""
 
+_LAST_FRAMES_S = 1.0
+"""How long after a host's end its last frames may take to be read."""
+
 _PIPE_TIMEOUT_S = 1.0
 """How long to read on when a process that left the host's group still holds its output."""
 
@@ -95,6 +98,7 @@ class HostProcess:
             )
         ]
         self._thread("frames", self._read_frames)
+        self._thread("exit", self._close_after_exit)
         with contextlib.suppress(OSError):
             self._channel.send(Hello(PROTOCOL_VERSION, os.getpid()))
 
@@ -170,6 +174,14 @@ class HostProcess:
         except ProtocolError as error:
             problem = error.what
         self._end(problem)
+
+    def _close_after_exit(self) -> None:
+        """Close the channel of a host that has ended, should a process that left its group hold
+        the other end: nothing would tell its end then."""
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        if not self._ended.wait(_LAST_FRAMES_S):
+            self._channel.close()
 
     def _end(self, problem: str | None) -> None:
         """See a host off that has closed its channel or broke it."""

@@ -15,6 +15,12 @@ from loom_bench.session.host_process import HostEnded, HostNews, HostProcess, Ou
 
 _LAST_LINES = 20
 
+_MAX_WAITING = 2_000
+"""Frames of one host that wait for the session; then it is read no further until some were taken,
+so that a flow that floods its channel fills no memory but waits itself."""
+
+_RETIRED_CHECK_S = 0.1
+
 Post = Callable[[Callable[[], None]], None]
 """Has something done on the session's thread."""
 
@@ -55,6 +61,7 @@ class LiveHost:
         self._post = post
         self._logs = logs
         self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
+        self._room = threading.Semaphore(_MAX_WAITING)
         self._process = HostProcess(self._take)
 
     @property
@@ -93,11 +100,20 @@ class LiveHost:
             self._logs.add(self.revision, news.stream, news.text)
             if news.stream == "stderr":
                 self._last_lines.append(news.text)
-        else:
+        elif isinstance(news, HostEnded):
             self._post(partial(self._tell, news))
+        else:
+            while not self._room.acquire(timeout=_RETIRED_CHECK_S):
+                if self.on_news is _ignore:  # and the session may be waiting for its end
+                    return
+            self._post(partial(self._tell_and_make_room, news))
 
     def _tell(self, news: HostNews) -> None:
         self.on_news(self, news)
+
+    def _tell_and_make_room(self, news: HostNews) -> None:
+        self._room.release()
+        self._tell(news)
 
 
 class Hosts:
