@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -87,7 +88,11 @@ class Run:
 def children() -> set[int]:
     """Processes that this one has started and that still run."""
     listings = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    return {int(pid) for listing in listings for pid in listing.read_text().split()}
+    found: set[int] = set()
+    for listing in listings:
+        with suppress(FileNotFoundError):  # a thread that has just ended
+            found.update(map(int, listing.read_text().split()))
+    return found
 
 
 def fed_flow(folder: Path, count: int, *, name: str = "orders.py", more: str = "") -> Path:
