@@ -25,7 +25,8 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	for name in throughput durability startup reload envelopes; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in throughput durability startup reload flood envelopes; do \
+		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 clean:
 	rm -rf $(VENV)

@@ -23,6 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Final, Self
@@ -44,6 +45,7 @@ RATIO_LIMIT: Final = 0.2
 _OUTPUT: Final = "marked"
 _PEER_OUTPUT: Final = "marked-by-peer"
 _TIMEOUT_S: Final = 30.0
+_QUIET_S: Final = 1.0
 _PAUSE_S: Final = (1.5, 2.5)
 """Between two saves; the moments within an epoch are to be random."""
 
@@ -253,6 +255,7 @@ def measure(options: Options, folder: Path) -> Findings:
             for revision in range(1, options.saves + 1):
                 time.sleep(random.uniform(*_PAUSE_S))
                 found.ours_ms.append(_time(ours, reader, _OUTPUT, revision))
+                found.fed = _fed(session, since=found.fed)
                 if peer is not None:
                     time.sleep(random.uniform(*_PAUSE_S))
                     found.peer_ms.append(_time(peer, reader, _PEER_OUTPUT, revision))
@@ -273,10 +276,10 @@ def _time(edited: Edited, reader: Reader, topic: str, revision: int) -> float:
 def _check(session: LiveSession, reader: Reader, found: Findings) -> None:
     """Stop the feed, drain, and compare the output with what was fed."""
     session.set_feed_rate(0)
-    until(session, "the feed stands still", lambda value: value.feed.rate_per_s == 0)
-    until(session, "all is read", lambda value: not any(each.lag for each in value.offsets))
-    time.sleep(1.0)  # what was on its way to the broker when the feed stopped
-    until(session, "all is read", lambda value: not any(each.lag for each in value.offsets))
+    broker, fed = session.value().broker.bootstrap, -1
+    while fed != (fed := sum(topics.end_offsets(broker, "orders").values())):
+        time.sleep(_QUIET_S)  # what was on its way to the broker when the feed was told to stop
+        until(session, "all is read", partial(_has_committed, fed))
     session.drain()
     value = until(session, "it is drained", lambda value: value.phase is Phase.STOPPED)
     written = sum(topics.end_offsets(value.broker.bootstrap, _OUTPUT).values())
@@ -286,9 +289,25 @@ def _check(session: LiveSession, reader: Reader, found: Findings) -> None:
         if time.monotonic() > deadline_s:
             raise RunFailedError(f"{times.total()} of {written} records could be read")
         time.sleep(0.05)
-    found.fed = value.feed.delivered
+    found.fed = fed
     found.lost = sum(1 for number in range(found.fed) if not times[number])
     found.repeated = sum(1 for count in times.values() if count > 1)
+
+
+def _fed(session: LiveSession, *, since: int) -> int:
+    """Return how many records the feed has written.
+
+    Raises:
+        RunFailedError: It failed or began anew: its records cannot be told apart then.
+    """
+    feed = session.value().feed
+    if feed.problem is not None or feed.delivered < since:
+        raise RunFailedError(f"the feed failed: {feed.problem or 'it began anew'}")
+    return feed.delivered
+
+
+def _has_committed(records: int, value: SessionValue) -> bool:
+    return sum(each.row.committed or 0 for each in value.offsets) >= records
 
 
 def report_of(found: Findings, options: Options) -> Report:

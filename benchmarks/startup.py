@@ -97,7 +97,7 @@ def time_start(flow: Path) -> Start:
     ):
         # Only bytes are looked at here: an emulator would take the processor from the bench.
         if bench.wait(_has_read, _TIMEOUT_S) is None:
-            raise RunFailedError(f"no record was read:\n{_last_screen(bench)}")
+            raise RunFailedError(f"no record was read:\n{bench.last_screen()}")
         bench.press(b"Q")
         bench.exit_code(_TIMEOUT_S)
         return _times(bench)
@@ -117,14 +117,7 @@ def _times(bench: Terminal) -> Start:
         found = _READ.search(text)
         if graph_ms is not None and found is not None and found[1] != "0":
             return Start(graph_ms, at_ms)
-    raise RunFailedError(f"the graph was not seen:\n{_last_screen(bench)}")
-
-
-def _last_screen(bench: Terminal) -> str:
-    last: list[str] = []
-    for _, rows in bench.screens():
-        last = rows
-    return "\n".join(row.rstrip() for row in last)
+    raise RunFailedError(f"the graph was not seen:\n{bench.last_screen()}")
 
 
 def report_of(imports: Sequence[float], starts: Sequence[Start]) -> Report:

@@ -145,6 +145,13 @@ class Terminal:
             stream.feed(each.data)
             yield each.at_ns, list(screen.display)
 
+    def last_screen(self) -> str:
+        """What stood on the screen last, for a report of what went wrong."""
+        last: list[str] = []
+        for _, rows in self.screens():
+            last = rows
+        return "\n".join(row.rstrip() for row in last)
+
     def exit_code(self, timeout_s: float = 0.0) -> int | None:
         """The exit code, negative for a signal; ``None`` while it runs after *timeout_s*."""
         deadline_s = time.monotonic() + timeout_s
