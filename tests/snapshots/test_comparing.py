@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from loom_bench.broker.embedded import EmbeddedBroker
 from loom_bench.session.snapshots.comparing import Comparer
 from loom_bench.session.snapshots.comparison_value import CompareRequest, DifferenceKind
 from loom_bench.session.snapshots.differing import Ignored
 from loom_runtime.recovery.history.forks import list_forks
 from tests.snapshots.grounds import flow_text, ran, whole_epochs
+
+pytestmark = pytest.mark.timeout(400)
 
 ORDERS = 1_200
 
