@@ -162,3 +162,18 @@ def test_a_fault_of_the_bench_leaves_the_terminal_as_it_was_and_a_report(tmp_pat
             "everything that the program started is gone",
             timeout_s=30,
         )
+
+
+def test_a_terminal_that_is_closed_takes_everything_with_it(tmp_path: Path) -> None:
+    need_tmux()
+    file = tmp_path / "orders.py"
+    file.write_text(dedent(STATEFUL_FLOW))
+    with Terminal(_shell(str(file)), tmp_path) as terminal:
+        terminal.until("RUNNING", _reads)
+        started = descendants(terminal.pid)
+        assert len(started) > 3
+    await_true(
+        lambda: not [pid for pid in started if running(pid) and _is_ours(pid, started[pid])],
+        "everything that the program started is gone",
+        timeout_s=60,
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +22,9 @@ from loom_bench.session.claim import Claim, OpenBench, open_benches
 FEED_RATE_PER_S: Final = 100.0
 """What a screen is fed at unless the user says so: eyes follow it, and the embedded broker, which
 keeps everything in memory, lasts for hours."""
+
+_SCREEN_ENDS_S: Final = 5.0
+"""Longest time that a screen may take to end when the process is asked to."""
 
 _OWN = frozenset({"auto", "embedded", "docker"})
 """Choices of a broker that the bench starts for itself, and shares with nobody."""
@@ -58,7 +63,7 @@ def _open(target: str, **options: Any) -> None:
     greeting = told_of_others(open_benches(target))
     with _claimed(target, options["broker"]), LiveSession.open(target, **options) as session:
         app = WorkbenchApp(session, greeting=greeting)
-        with _ends_on_signals(app.exit):
+        with _ends_on_signals(app.exit, session.close):
             app.run()
     if app.failure is not None:
         raise app.failure
@@ -119,12 +124,29 @@ def _has_terminal() -> bool:
 
 
 @contextmanager
-def _ends_on_signals(end: Callable[[], None]) -> Iterator[None]:
-    """Leave the screen as it was when the terminal is closed or the process is asked to end."""
+def _ends_on_signals(end: Callable[[], None], close: Callable[[], None]) -> Iterator[None]:
+    """Leave the screen as it was when the terminal is closed or the process is asked to end.
+
+    A terminal that is gone takes nothing more, and Textual waits for it without end: then *close*
+    ends what was started, and the process ends without its screen.
+    """
+    ended = threading.Event()
+
+    def end_without_screen(number: int) -> None:
+        if not ended.wait(_SCREEN_ENDS_S):
+            close()
+            os._exit(128 + number)
+
+    def handle(number: int, _: object) -> None:
+        arguments = (number,)
+        threading.Thread(target=end_without_screen, args=arguments, daemon=True).start()
+        end()
+
     numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda *_: end()) for number in numbers}
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:
+        ended.set()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -9,17 +9,20 @@ from loom_bench.session.value import SessionValue
 from loom_bench.tui.figures import clock_text, count_text, millis_text, of_many
 from loom_bench.tui.ink import Ink, Line, Run, plain
 from loom_bench.tui.panels.spec import PanelSpec
-from loom_bench.tui.panels.texts import body_lines, heading, labelled
+from loom_bench.tui.panels.texts import body_lines, heading, labelled, sunk_into
 from loom_bench.tui.widgets.line_table import Column, TableForm
 
 _MAX_RELATED = 200
+
+_TOLD_ELSEWHERE = frozenset({"flow", "path"})
+"""The flow stands at the top of the screen, and a node's path says less than its name."""
 
 _COLUMNS = (
     Column("time", 12),
     Column("scope", 11, from_cells=84),
     Column("kind", 5),
     Column("name", 20),
-    Column("took", 6, right=True, from_cells=66),
+    Column("took", 6, right=True, from_cells=58),
     Column("what", 0),
 )
 
@@ -30,7 +33,7 @@ def _cells(event: SeenEvent, _: int) -> Sequence[Run]:
         (clock_text(event.at_ms), Ink.DIM),
         (event.scope, Ink.ACCENT),
         (event.kind, Ink.BAD if failed else Ink.PLAIN),
-        (event.name, Ink.BAD if failed else Ink.PLAIN),
+        (sunk_into(event.name) or event.name, Ink.BAD if failed else Ink.PLAIN),
         (millis_text(event.duration_ms) if event.duration_ms is not None else "", Ink.DIM),
         (_what(event), Ink.BAD if failed else Ink.DIM),
     )
@@ -38,8 +41,8 @@ def _cells(event: SeenEvent, _: int) -> Sequence[Run]:
 
 def _what(event: SeenEvent) -> str:
     parts = [event.error] if event.error else []
-    # The flow is the same for all of them, and stands at the top of the screen.
-    parts.extend(f"{name}={value}" for name, value in event.meta.items() if name != "flow")
+    told = (name for name in event.meta if name not in _TOLD_ELSEWHERE)
+    parts.extend(f"{name}={event.meta[name]}" for name in sorted(told, key="records".__ne__))
     return "  ".join(parts)
 
 

@@ -11,7 +11,12 @@ from loom_bench.tui.panels.spec import PanelSpec
 from loom_bench.tui.panels.texts import body_lines, labelled
 from loom_bench.tui.widgets.line_table import Column, TableForm
 
-_COLUMNS = (Column("time", 12), Column("rev", 5), Column("", 3), Column("line", 0))
+_COLUMNS = (
+    Column("time", 12, from_cells=66),
+    Column("rev", 4),
+    Column("", 3),
+    Column("line", 0),
+)
 
 
 def _cells(line: LogLine, _: int) -> Sequence[Run]:

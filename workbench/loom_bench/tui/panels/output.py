@@ -17,9 +17,9 @@ _MAX_TOPICS = 4
 _INKS = {"record": Ink.PLAIN, "envelope": Ink.BAD, "dead_letter": Ink.WARN}
 
 _COLUMNS = (
-    Column("time", 12),
-    Column("topic", 22),
-    Column("key", 12),
+    Column("time", 12, from_cells=66),
+    Column("topic", 18),
+    Column("key", 12, from_cells=50),
     Column("value", 0),
 )
 

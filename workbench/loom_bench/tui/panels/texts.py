@@ -31,6 +31,11 @@ def labelled(label: str, text: str, ink: Ink = Ink.PLAIN) -> Line:
     return ((f"{label:<14}", Ink.DIM), (text, ink))
 
 
+def sunk_into(name: str) -> str:
+    """Return the topic that a node of this name writes, or nothing when it is no such node."""
+    return name[len("IntoTopic(") : -1] if name.startswith("IntoTopic(") else ""
+
+
 def heading(text: str) -> Line:
     """Return a heading."""
     return ((text, Ink.STRONG),)
