@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import enum
+import zlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from loom_bench.session.value import SessionValue
+
+Harm = Callable[[str], str]
 
 _TEN_MB = 10 * 1024 * 1024
 
@@ -47,10 +51,17 @@ HUGE = {
 }
 
 
-def infected(value: SessionValue, text: str) -> SessionValue:
-    """Return *value* with *text* before every text in it, few items in each ring."""
-    made: SessionValue = _infected(_thinned(value), text)
-    return msgspec.structs.replace(made, phase=value.phase, broker=_broker(value, text))
+def infected(value: SessionValue, texts: Sequence[str], shift: int = 0) -> SessionValue:
+    """Return *value* with one of *texts* before every text in it, few items in each ring.
+
+    Texts that were equal stay equal. Another *shift* gives each another one.
+    """
+
+    def harm(text: str) -> str:
+        return texts[(zlib.crc32(text.encode()) + shift) % len(texts)] + text
+
+    made: SessionValue = _infected(_thinned(value), harm)
+    return msgspec.structs.replace(made, phase=value.phase, broker=_broker(value, harm))
 
 
 def _thinned(value: SessionValue) -> SessionValue:
@@ -60,37 +71,38 @@ def _thinned(value: SessionValue) -> SessionValue:
     return msgspec.structs.replace(value, **changes)
 
 
-def _broker(value: SessionValue, text: str) -> Any:
+def _broker(value: SessionValue, harm: Harm) -> Any:
     kept = value.broker.kind, value.broker.state
-    return msgspec.structs.replace(_infected(value.broker, text), kind=kept[0], state=kept[1])
+    return msgspec.structs.replace(_infected(value.broker, harm), kind=kept[0], state=kept[1])
 
 
-def _infected(thing: Any, text: str) -> Any:
+def _infected(thing: Any, harm: Harm) -> Any:
     if isinstance(thing, enum.Enum):
         return thing
     if isinstance(thing, str):
-        return text + thing
+        return harm(thing)
     if isinstance(thing, tuple):
-        return tuple(_infected(each, text) for each in thing)
+        return tuple(_infected(each, harm) for each in thing)
     if isinstance(thing, dict):
-        return {_infected(key, text): _infected(each, text) for key, each in thing.items()}
+        return {_infected(key, harm): _infected(each, harm) for key, each in thing.items()}
     if isinstance(thing, msgspec.Struct):
-        changes = {name: _infected(getattr(thing, name), text) for name in thing.__struct_fields__}
+        changes = {name: _infected(getattr(thing, name), harm) for name in thing.__struct_fields__}
         return msgspec.structs.replace(thing, **changes)
     return thing
 
 
-def huge(value: SessionValue, text: str) -> SessionValue:
-    """Return *value* with one item in each ring, whose texts are *text* itself."""
+def huge(value: SessionValue, texts: Sequence[str]) -> SessionValue:
+    """Return *value* with one item in each ring, whose texts are *texts*, each in its turn."""
     replace = msgspec.structs.replace
     sample = next(iter(value.samples.values()))[0]
     group = value.errors[0]
+    a, b, c, d, e = texts
     return replace(
         value,
-        events=(replace(value.events[0], error=text, name=text, meta={"m": text}),),
-        logs=(replace(value.logs[0], text=text),),
-        outputs=(replace(value.outputs[0], text=text, key=text, topic=text),),
-        errors=(replace(group, group=replace(group.group, reason=text, traceback=text)),),
-        samples={name: (replace(sample, taken=text, given=(text,)),) for name in value.nodes},
-        diagnoses=(replace(value.diagnoses[0], message=text, source=text, hint=text),),
+        events=(replace(value.events[0], error=a, name=b, meta={"m": c}),),
+        logs=(replace(value.logs[0], text=b),),
+        outputs=(replace(value.outputs[0], text=c, key=d, topic=e),),
+        errors=(replace(group, group=replace(group.group, reason=d, traceback=e)),),
+        samples={name: (replace(sample, taken=e, given=(a,)),) for name in value.nodes},
+        diagnoses=(replace(value.diagnoses[0], message=a, source=b, hint=c),),
     )
