@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench clean print-python
+.PHONY: demo test check bench picture clean print-python
 
 # The screen where there is a terminal, plain lines where there is none.
 demo: $(READY)
@@ -27,6 +27,10 @@ check: $(READY)
 bench: $(READY)
 	for name in throughput durability startup reload flood envelopes; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
+
+# The README's picture, taken of the demo at work.
+picture: $(READY)
+	$(BIN)/python -m tests.tui.readme_picture docs/workbench.svg
 
 clean:
 	rm -rf $(VENV)
