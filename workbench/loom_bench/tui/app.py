@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from rich.console import Console
 from textual import on
-from textual.app import App, SuspendNotSupported
+from textual.app import App
 from textual.binding import BindingType
 from textual.worker import Worker, WorkerState
 
@@ -25,11 +25,12 @@ from loom_bench.tui.details import detail_lines, place_of
 from loom_bench.tui.dialogs.help import help_lines
 from loom_bench.tui.dialogs.redrawn import Redrawn
 from loom_bench.tui.dialogs.text_dialog import TextDialog
-from loom_bench.tui.editor import RunsEditor, editor_command, run_editor
+from loom_bench.tui.editor import RunsEditor, run_editor
 from loom_bench.tui.footer import MAIN
 from loom_bench.tui.full_screen import FullScreen
 from loom_bench.tui.ink import Ink, Line
 from loom_bench.tui.keymap import Keymap, keymap_path, read_keymap
+from loom_bench.tui.lending import lend_to_editor
 from loom_bench.tui.main_screen import MainScreen
 from loom_bench.tui.palette import ActionProvider
 from loom_bench.tui.panels.spec import Place
@@ -212,27 +213,8 @@ class WorkbenchApp(App[None]):
             self.edit(place)
 
     def edit(self, place: Place | None) -> bool:
-        """Open *place* in the user's editor, the terminal lent to it meanwhile.
-
-        Returns:
-            Whether the editor ended well.
-        """
-        if place is None:
-            return False
-        try:
-            command = editor_command(self._environ, *place)
-            with self.suspend():
-                code = self._editor(command)
-        except SuspendNotSupported:
-            self.tell("This terminal cannot be lent to an editor.", "warning")
-            return False
-        except (OSError, ValueError) as failure:
-            self.tell(f"The editor could not be started: {failure}. Set $EDITOR.", "error")
-            return False
-        if code:
-            self.tell(f"The editor ended with {code}.", "warning")
-        self.refresh()
-        return code == 0
+        """Open *place* in the user's editor; tell whether that ended well."""
+        return place is not None and lend_to_editor(self, self._editor, self._environ, place)
 
     # Leaving
 
