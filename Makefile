@@ -11,12 +11,13 @@ READY := $(VENV)/.ready
 
 # The screen where there is a terminal, plain lines where there is none.
 demo: $(READY)
-	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/loom-bench sample_flows/orders.py; \
-	else $(BIN)/loom-bench run sample_flows/orders.py --until-idle 2; fi
+	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/loom-bench sample_flows/orders.py --broker embedded; \
+	else $(BIN)/loom-bench run sample_flows/orders.py --broker embedded --until-idle 2; fi
 
-# Ends with the names of skipped tests and why, and pytest's closing line.
+# Ends with the names of skipped tests and why, and pytest's closing line. Half of the time is
+# waiting for brokers and processes, so two files run side by side.
 test: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: $(READY)
 	$(BIN)/ruff check
