@@ -99,7 +99,7 @@ def test_benchmarks_that_it_names_are_there() -> None:
 def test_options_that_it_names_are_those_of_the_commands(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for command in ("run", "check", "graph", "errors redrive"):
+    for command in ("run", "check", "graph", "errors redrive", "diff"):
         assert app.run_command([*command.split(), "--help"]) == 0
     helped = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", _README))
