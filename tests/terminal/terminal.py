@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 import time
@@ -50,7 +51,8 @@ class Terminal:
         size: tuple[int, int] = (120, 36),
         **variables: str,
     ) -> None:
-        self._socket = str(folder / "tmux")
+        # A server that was told to end may not be gone yet: each terminal has one of its own.
+        self._socket = str(folder / f"tmux-{secrets.token_hex(4)}")
         environ = environment(TERM="xterm-256color", LC_ALL="C.UTF-8", **variables)
         for name in ("TMUX", "NO_COLOR"):
             environ.pop(name, None)
