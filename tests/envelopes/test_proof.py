@@ -14,7 +14,7 @@ from loom_bench.session.tracing.value import TraceState
 from loom_runtime.tracing.trace import TraceOutcome
 from tests.bench.live.sessions import Live
 from tests.bench.processes import await_true
-from tests.envelopes.test_regression_test import passes
+from tests.envelopes.test_pytest_file import passes
 
 FLOW = """
 import os

@@ -17,7 +17,7 @@ from loom_bench.session.envelopes.exchange import (
 )
 from loom_bench.session.envelopes.flow_view import InboxFlow
 from loom_bench.session.envelopes.opening import Opening, configuration_of
-from loom_bench.session.envelopes.regression_test import (
+from loom_bench.session.envelopes.pytest_file import (
     UnfinishedTraceError,
     expected_of,
     test_path,

@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loom_bench.session.envelopes.flow_view import InboxFlow
-from loom_bench.session.envelopes.regression_test import (
+from loom_bench.session.envelopes.pytest_file import (
     Expected,
     UnfinishedTraceError,
     expected_of,
