@@ -18,7 +18,7 @@ def _told(action: Action) -> str:
 
 def key_table() -> str:
     """The table, in Markdown: what works on the main screen."""
-    elsewhere = {spec.id for spec in SCREENS}
+    elsewhere = {spec.id for spec in SCREENS} | {"stepping"}
     opened = {f"view.{screen_id}" for screen_id in elsewhere}
     rows = [
         (name, [_told(each) for each in actions if each.id not in opened])

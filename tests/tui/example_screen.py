@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widget import Widget
 
+from loom_bench.session.envelopes.value import InboxValue
 from loom_bench.session.value import SessionValue
 from loom_bench.tui.action import Action, bindings_of
 from loom_bench.tui.full_screen import FullScreen
@@ -51,7 +52,7 @@ class ExampleScreen(FullScreen):
         self.counted += 1
 
 
-def _badge(value: SessionValue) -> Run:
+def _badge(value: SessionValue, _: InboxValue) -> Run:
     return str(len(value.commits)), Ink.ACCENT
 
 

@@ -60,7 +60,7 @@ def infected(value: SessionValue, texts: Sequence[str], shift: int = 0) -> Sessi
     def harm(text: str) -> str:
         return texts[(zlib.crc32(text.encode()) + shift) % len(texts)] + text
 
-    made: SessionValue = _infected(_thinned(value), harm)
+    made: SessionValue = infected_part(_thinned(value), harm)
     return msgspec.structs.replace(made, phase=value.phase, broker=_broker(value, harm))
 
 
@@ -73,20 +73,23 @@ def _thinned(value: SessionValue) -> SessionValue:
 
 def _broker(value: SessionValue, harm: Harm) -> Any:
     kept = value.broker.kind, value.broker.state
-    return msgspec.structs.replace(_infected(value.broker, harm), kind=kept[0], state=kept[1])
+    return msgspec.structs.replace(infected_part(value.broker, harm), kind=kept[0], state=kept[1])
 
 
-def _infected(thing: Any, harm: Harm) -> Any:
+def infected_part(thing: Any, harm: Harm) -> Any:
+    """Return *thing*, a part of a value, with every text in it harmed."""
     if isinstance(thing, enum.Enum):
         return thing
     if isinstance(thing, str):
         return harm(thing)
     if isinstance(thing, tuple):
-        return tuple(_infected(each, harm) for each in thing)
+        return tuple(infected_part(each, harm) for each in thing)
     if isinstance(thing, dict):
-        return {_infected(key, harm): _infected(each, harm) for key, each in thing.items()}
+        return {infected_part(key, harm): infected_part(each, harm) for key, each in thing.items()}
     if isinstance(thing, msgspec.Struct):
-        changes = {name: _infected(getattr(thing, name), harm) for name in thing.__struct_fields__}
+        changes = {
+            name: infected_part(getattr(thing, name), harm) for name in thing.__struct_fields__
+        }
         return msgspec.structs.replace(thing, **changes)
     return thing
 

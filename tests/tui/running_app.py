@@ -9,9 +9,11 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from loom_bench.session.envelopes.value import InboxValue
 from loom_bench.session.value import SessionValue
 from loom_bench.tui.app import WorkbenchApp
 from loom_bench.tui.screens import SCREENS, ScreenSpec
+from tests.tui.scripted_inbox import ScriptedInbox
 from tests.tui.scripted_session import ScriptedSession
 from tests.tui.seen import shown_rows, shown_text
 
@@ -59,6 +61,16 @@ class Bench:
         self.app.draw()
         await self.pilot.pause()
 
+    @property
+    def inbox(self) -> ScriptedInbox:
+        """The inbox that it runs over."""
+        return self.session.envelopes
+
+    async def shows_inbox(self, value: InboxValue) -> None:
+        """Let the inbox publish *value*, and have it drawn."""
+        self.inbox.now_shows(value)
+        await self.press()
+
     async def shows(self, value: SessionValue) -> None:
         """Let the session publish *value*, and have it drawn."""
         self.session.now_shows(value)
@@ -80,6 +92,7 @@ class Bench:
 async def bench(
     value: SessionValue,
     *,
+    inbox: InboxValue | None = None,
     size: tuple[int, int] = MEDIUM,
     editor: ScriptedEditor | None = None,
     environ: Mapping[str, str] | None = None,
@@ -87,6 +100,8 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     """Run the application over *value*."""
     session, used = ScriptedSession(value), editor or ScriptedEditor()
+    if inbox is not None:
+        session.envelopes.now_shows(inbox)
     app = WorkbenchApp(session, editor=used, environ=environ, screens=screens)
     async with app.run_test(size=size, notifications=True) as pilot:
         await pilot.pause()

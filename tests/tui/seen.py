@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from textual.app import App
 from textual.widgets import Input
 
 from loom_bench.tui.theme import DARK
+
+_RAW = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 _CELL = (12.2, 24.4)  # Rich's cells, in its SVG's units
 
@@ -117,6 +120,21 @@ def _grounds(exported: str) -> defaultdict[int, list[tuple[int, int, str]]]:
             cells += before
         row.append((column, cells, colour))
     return rows
+
+
+def raw_characters(text: str) -> set[str]:
+    """Return the characters of *text* that could act on a terminal or break a layout."""
+    return {
+        f"U+{ord(character):04X}"
+        for character in text
+        if character != "\n" and unicodedata.category(character) in _RAW
+    }
+
+
+def strips_of(app: App[None]) -> str:
+    """Return every strip that is painted, before Rich turns control characters into others."""
+    painted = app.screen._compositor.render_strips()
+    return "\n".join(strip.text for strip in painted)
 
 
 def stop_blinking(app: App[None]) -> None:

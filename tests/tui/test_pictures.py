@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,11 +14,8 @@ from loom_bench.session.value import Phase, SessionValue
 from loom_bench.tui.panels.pages import PAGES
 from loom_bench.tui.screens import SCREENS
 from tests.tui import values
-from tests.tui.running_app import Bench, bench
-from tests.tui.seen import picture, stop_blinking
-
-_PICTURES = Path(__file__).parent / "pictures"
-_SIZES = ((80, 24), (160, 45))
+from tests.tui.kept_pictures import ACCEPT, differences, sizes
+from tests.tui.running_app import bench
 
 _STATES: dict[str, Callable[[], SessionValue]] = {
     "empty": values.empty,
@@ -60,10 +55,6 @@ _OTHER_STATES: dict[str, Callable[[], SessionValue]] = {
     "draining": lambda: values.in_phase(Phase.DRAINING),
 }
 
-_ACCEPT = "LOOM_UPDATE_PICTURES=1 accepts what it looks like now"
-
-sizes = pytest.mark.parametrize("size", _SIZES, ids=lambda size: "x".join(map(str, size)))
-
 
 @pytest.mark.asyncio
 @sizes
@@ -73,11 +64,11 @@ async def test_the_main_screen_and_every_panel_look_as_they_did(
 ) -> None:
     wrong: list[str] = []
     async with bench(_STATES[state](), size=size) as seen:
-        wrong.extend(await _compared(seen, f"main-{state}", tmp_path))
+        wrong.extend(await differences(seen, f"main-{state}", tmp_path))
         for number, page in enumerate(PAGES, start=1):
             await seen.press(*("1", "z") if number == 1 else (str(number),))
-            wrong.extend(await _compared(seen, f"{page.id}-{state}", tmp_path))
-    assert not wrong, "\n".join([*wrong, _ACCEPT])
+            wrong.extend(await differences(seen, f"{page.id}-{state}", tmp_path))
+    assert not wrong, "\n".join([*wrong, ACCEPT])
 
 
 @pytest.mark.asyncio
@@ -89,8 +80,8 @@ async def test_every_other_screen_looks_as_it_did(
     state, keys = _DIALOGS[name]
     async with bench((_STATES | _OTHER_STATES)[state](), size=size) as seen:
         await seen.press(*keys)
-        wrong = await _compared(seen, name, tmp_path)
-    assert not wrong, "\n".join([*wrong, _ACCEPT])
+        wrong = await differences(seen, name, tmp_path)
+    assert not wrong, "\n".join([*wrong, ACCEPT])
 
 
 @pytest.mark.asyncio
@@ -102,8 +93,8 @@ async def test_every_full_screen_looks_as_it_did(size: tuple[int, int], tmp_path
             seen.app.show_screen(screen_id)
             await seen.press()
             await seen.press(*keys)
-            wrong.extend(await _compared(seen, f"{screen_id}-{name}", tmp_path))
-    assert not wrong, "\n".join([*wrong, _ACCEPT])
+            wrong.extend(await differences(seen, f"{screen_id}-{name}", tmp_path))
+    assert not wrong, "\n".join([*wrong, ACCEPT])
 
 
 def _of_full_screens() -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
@@ -113,29 +104,3 @@ def _of_full_screens() -> Iterator[tuple[str, str, str, tuple[str, ...]]]:
             yield spec.id, state, state, ()
         for name, (state, keys) in PICTURED_KEYS.get(spec.id, {}).items():
             yield spec.id, name, state, keys
-
-
-async def _compared(seen: Bench, name: str, tmp_path: Path) -> list[str]:
-    """Compare the screen with its picture; return the first lines that differ."""
-    stop_blinking(seen.app)
-    await seen.app.workers.wait_for_complete()
-    await seen.press()
-    width, height = seen.app.size
-    file = _PICTURES / f"{name}-{width}x{height}.svg"
-    now = picture(seen.app)
-    if os.environ.get("LOOM_UPDATE_PICTURES"):
-        _PICTURES.mkdir(exist_ok=True)
-        file.write_text(now, encoding="utf-8")
-    before = file.read_text(encoding="utf-8") if file.exists() else ""
-    if now == before:
-        return []
-    (tmp_path / file.name).write_text(now, encoding="utf-8")
-    difference = difflib.unified_diff(
-        before.splitlines(),
-        now.splitlines(),
-        file.name,
-        str(tmp_path / file.name),
-        n=0,
-        lineterm="",
-    )
-    return list(difference)[:20]

@@ -26,7 +26,13 @@ def test_a_screen_is_opened_by_an_action_and_its_keys_are_in_the_registry() -> N
     screens = {spec.id for spec in SCREENS}
     assert {f"view.{screen_id}" for screen_id in screens} <= BY_ID.keys()
     assert screens <= {action.where for action in ACTIONS}
-    assert {action.where for action in ACTIONS} <= screens | {"app", "screen", "list", "graph"}
+    assert {action.where for action in ACTIONS} <= screens | {
+        "app",
+        "screen",
+        "list",
+        "graph",
+        "stepping",
+    }
 
 
 def _in_front(seen: Bench) -> FullScreen:

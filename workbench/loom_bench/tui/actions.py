@@ -8,6 +8,8 @@ from typing import Final
 from textual.binding import BindingType
 
 from loom_bench.tui.action import Action, bindings_of
+from loom_bench.tui.inbox.actions import ACTIONS as INBOX
+from loom_bench.tui.stepping.actions import ACTIONS as STEPPING
 
 _RUN, _FEED, _OPEN, _VIEW = "Run", "Feed", "Open", "Look"
 _LIST, _GRAPH, _BENCH = "In a list", "In the graph", "Workbench"
@@ -24,6 +26,20 @@ ACTIONS: Final = (
     ),
     Action("run.reload", "r", "Reload", "Loads the module as it is on disk.", _RUN, "reload"),
     Action("run.manual", "m", "Manual reload", "Chooses whether a save reloads by itself.", _RUN),
+    Action(
+        "run.pause_on_error",
+        "x",
+        "Pause on error",
+        "Chooses whether the flow stops at a failing record, before its envelope is written.",
+        _RUN,
+    ),
+    Action(
+        "run.breakpoint",
+        "B",
+        "Breakpoint",
+        "Stops the flow before the selected node takes a record; again: forgets it.",
+        _RUN,
+    ),
     Action("run.decide", "c", "Decide about state", "Answers a state conflict.", _RUN),
     Action(
         "run.drain", "D", "Drain", "Ends the run at the next epoch, everything committed.", _RUN
@@ -140,6 +156,8 @@ ACTIONS: Final = (
         "graph.open", "enter", "Details", "Shows all that is known of the box.", _GRAPH, "details"
     ),
     Action("graph.unfold_all", "u", "Unfold all", "Shows everything.", _GRAPH),
+    *INBOX,
+    *STEPPING,
     Action("bench.help", "question_mark,f1", "Help", "Shows the keys.", _BENCH, "help"),
     Action("bench.palette", "colon,ctrl+p", "Commands", "Finds an action by its name.", _BENCH),
     Action("bench.snapshot", "ctrl+s", "Picture", "Writes the screen to an SVG file.", _BENCH),
@@ -177,6 +195,8 @@ _KEY_NAMES = {
     "escape": "esc",
     "pagedown": "pgdn",
     "pageup": "pgup",
+    "comma": ",",
+    "full_stop": ".",
 }
 
 

@@ -17,7 +17,8 @@ from textual.worker import Worker, WorkerState
 
 from loom_bench.safe import safe
 from loom_bench.session.commands import SessionCommands
-from loom_bench.session.value import SessionValue
+from loom_bench.session.envelopes.value import InboxNotice
+from loom_bench.session.value import Notice, SessionValue
 from loom_bench.tui import asking
 from loom_bench.tui.actions import bindings
 from loom_bench.tui.availability import refusal
@@ -32,6 +33,7 @@ from loom_bench.tui.ink import Ink, Line
 from loom_bench.tui.keymap import Keymap, keymap_path, read_keymap
 from loom_bench.tui.lending import lend_to_editor
 from loom_bench.tui.main_screen import MainScreen
+from loom_bench.tui.news import News
 from loom_bench.tui.palette import ActionProvider
 from loom_bench.tui.panels.spec import Place
 from loom_bench.tui.performing import perform
@@ -96,7 +98,7 @@ class WorkbenchApp(App[None]):
         self.main: MainScreen = MainScreen(self._keys.keys)
         self._specs = screens
         self._screens = {spec.id: spec.build(self._keys.keys) for spec in screens}
-        self._told = 0
+        self._news, self._inbox_news = News(), News()
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name
@@ -145,11 +147,12 @@ class WorkbenchApp(App[None]):
             self.draw()
 
     def _tell_news(self, value: SessionValue) -> None:
-        news = [notice for notice in value.notices if notice.number > self._told]
-        for notice in news[-_NOTICES_AT_ONCE:]:
+        told: list[Notice | InboxNotice] = [
+            *self._news.since(value.notices, _NOTICES_AT_ONCE),
+            *self._inbox_news.since(self.session.envelopes.value().notices, _NOTICES_AT_ONCE),
+        ]
+        for notice in told:
             self.tell(notice.text, notice.severity)
-        if news:
-            self._told = news[-1].number
 
     def tell(
         self, text: str, severity: str = "information", *, timeout_s: float | None = None
@@ -192,7 +195,8 @@ class WorkbenchApp(App[None]):
 
     def badges(self, value: SessionValue) -> Line:
         """Return what the other screens have to tell: their titles and badges."""
-        told = ((spec.title, spec.badge(value)) for spec in self._specs)
+        inbox = self.session.envelopes.value()
+        told = ((spec.title, spec.badge(value, inbox)) for spec in self._specs)
         return [run for title, badge in told if badge for run in ((f"{title} ", Ink.DIM), badge)]
 
     def show_help(self) -> None:

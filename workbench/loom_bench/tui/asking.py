@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +10,7 @@ from loom_bench.tui.dialogs.choosing import Choice, ChoiceDialog
 from loom_bench.tui.dialogs.confirming import TypedConfirmation
 from loom_bench.tui.dialogs.quitting import QuittingDialog
 from loom_bench.tui.dialogs.state_conflict import Decision, StateConflictDialog
+from loom_bench.tui.edited_text import edited_text
 from loom_bench.tui.hand_record import parse, template
 from loom_bench.tui.ink import Ink, plain
 
@@ -127,14 +126,11 @@ def flows_beside(target: str) -> tuple[Choice, ...]:
 
 def feed_record(app: WorkbenchApp) -> None:
     """Let the user write a record in the editor, and feed it."""
-    handle, name = tempfile.mkstemp(prefix="loom-bench-record-", suffix=".json")
-    file = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as opened:
-            opened.write(template(app.session.value()))
-        if not app.edit((name, None)):
+        text = edited_text(app, template(app.session.value()), "record")
+        if text is None:
             return
-        record = parse(file.read_text(encoding="utf-8"))
+        record = parse(text)
     except (OSError, ValueError) as failure:
         app.tell(f"Nothing was fed: {failure}.", "error")
     else:
@@ -142,8 +138,6 @@ def feed_record(app: WorkbenchApp) -> None:
             app.tell("Nothing was fed: there was no value.")
         else:
             app.session.feed_record(record.key, record.value)
-    finally:
-        file.unlink(missing_ok=True)
 
 
 def quit_drained(app: WorkbenchApp) -> None:

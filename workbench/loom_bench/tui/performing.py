@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from loom_bench.session.value import Phase
 from loom_bench.tui import asking
+from loom_bench.tui.breakpoints import toggle_breakpoint
 from loom_bench.tui.footer import MAIN
 from loom_bench.tui.panels.pages import PAGES
 from loom_bench.tui.screen_picture import save_picture
@@ -54,6 +55,10 @@ def _stop_feed(app: WorkbenchApp) -> None:
     app.session.set_feed_rate(app.fed_before_per_s if stopped else 0.0)
 
 
+def _pause_on_error(app: WorkbenchApp) -> None:
+    app.session.tracing.set_pause_on_error(not app.session.value().tracing.pause_on_error)
+
+
 def _page(page_id: str) -> Callable[[WorkbenchApp], None]:
     def go(app: WorkbenchApp) -> None:
         app.show_screen(MAIN)
@@ -78,6 +83,8 @@ _DEEDS: Final[dict[str, Callable[[WorkbenchApp], object]]] = {
     "run.step": lambda app: app.session.step_batch(),
     "run.reload": lambda app: app.session.reload(),
     "run.manual": _manual,
+    "run.pause_on_error": _pause_on_error,
+    "run.breakpoint": lambda app: toggle_breakpoint(app, app.main.graph.selected),
     "run.decide": asking.decide,
     "run.drain": lambda app: app.session.drain(),
     "run.finish": lambda app: app.session.finish(),

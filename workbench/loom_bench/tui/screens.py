@@ -33,12 +33,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from loom_bench.session.envelopes.value import InboxValue
 from loom_bench.session.value import SessionValue
 from loom_bench.tui.full_screen import FullScreen
+from loom_bench.tui.inbox.proof import inbox_badge
+from loom_bench.tui.inbox.screen import InboxScreen
 from loom_bench.tui.ink import Run
+from loom_bench.tui.stepping.envelope_screen import EnvelopeScreen
+from loom_bench.tui.stepping.stop_screen import StopScreen
 
 
-def _no_badge(_: SessionValue) -> Run | None:
+def _no_badge(_: SessionValue, __: InboxValue) -> Run | None:
     return None
 
 
@@ -56,7 +61,11 @@ class ScreenSpec:
     id: str
     title: str
     build: Callable[[Mapping[str, str]], FullScreen]
-    badge: Callable[[SessionValue], Run | None] = _no_badge
+    badge: Callable[[SessionValue, InboxValue], Run | None] = _no_badge
 
 
-SCREENS: Final[tuple[ScreenSpec, ...]] = ()
+SCREENS: Final[tuple[ScreenSpec, ...]] = (
+    ScreenSpec("inbox", "inbox", InboxScreen, lambda _, inbox: inbox_badge(inbox)),
+    ScreenSpec("envelope", "envelope", EnvelopeScreen),
+    ScreenSpec("stop", "stop", StopScreen),
+)

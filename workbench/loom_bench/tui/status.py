@@ -41,8 +41,21 @@ def _first(value: SessionValue) -> Iterator[Line]:
         (f" {value.phase.value.upper()} ", _PHASE_INKS[value.phase]),
         (f" {flow_name(value)}", Ink.STRONG),
     )
+    yield _stop(value)
     yield _revision(value)
     yield _broker(value.broker)
+
+
+def _stop(value: SessionValue) -> Line:
+    """Return where the flow waits with a record, or that it would stop at an error."""
+    stop = value.tracing.stop
+    if stop is not None:
+        word = "at" if stop.stop.breakpoint is None else "before"
+        return ((f" STOPPED {word} {stop.stop.node} ", Ink.BADGE_BAD), (" W", Ink.KEY))
+    if value.tracing.pause_on_error:
+        return (("pauses on error", Ink.WARN),)
+    count = len(value.tracing.breakpoints)
+    return ((f"{count} breakpoint{'' if count == 1 else 's'}", Ink.WARN),) if count else ()
 
 
 def _revision(value: SessionValue) -> Line:

@@ -105,6 +105,11 @@ class ChoiceDialog(ModalScreen[str | None]):
         if typed:
             self.dismiss(typed)
 
+    @on(LineTable.Asked)
+    def _asked(self, event: LineTable.Asked) -> None:
+        if event.what == "clear":  # its list takes Escape for itself
+            self.action_close()
+
     def action_close(self) -> None:
         """Answer with nothing."""
         self.dismiss(None)

@@ -177,6 +177,11 @@ class StateConflictDialog(ModalScreen[Decision | None]):
         else:
             self.action_turn(1)
 
+    @on(LineTable.Asked)
+    def _asked(self, event: LineTable.Asked) -> None:
+        if event.what == "clear":  # its list takes Escape for itself
+            self.action_close()
+
     def action_close(self) -> None:
         """Decide later."""
         self.dismiss(None)

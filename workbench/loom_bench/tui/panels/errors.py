@@ -107,8 +107,9 @@ def _detail(view: ErrorGroupView) -> Iterator[Line]:
     yield labelled("fingerprint", group.fingerprint, Ink.DIM)
 
 
-def _place(view: ErrorGroupView) -> Place | None:
-    frames = _FRAME.findall((view.group.traceback or "")[:_MAX_TRACEBACK])
+def place_in(traceback: str | None) -> Place | None:
+    """Return file and line of the innermost frame that *traceback* names."""
+    frames = _FRAME.findall((traceback or "")[:_MAX_TRACEBACK])
     return (frames[-1][0], int(frames[-1][1])) if frames else None
 
 
@@ -127,7 +128,7 @@ ERRORS = PanelSpec(
     fields=_fields,
     detail=lambda view, _: tuple(_detail(view)),
     badge=_badge,
-    place=_place,
+    place=lambda view: place_in(view.group.traceback),
     node=lambda view: view.group.node,
     preview=True,
 )

@@ -131,8 +131,9 @@ def _head(station: Station) -> Line:
         if stop.duration_ms is not None and not station.inside:
             word = f"{stop.outcome.value} in {millis_text(stop.duration_ms)}"
     runs.append((f"  {word}", ink))
-    if stop is not None and stop.branches:
-        runs += [("  took ", Ink.DIM), (", ".join(stop.branches), Ink.ACCENT)]
+    branches = [] if stop is None else [branch for branch in stop.branches if branch]
+    if branches:
+        runs += [("  took ", Ink.DIM), (", ".join(branches), Ink.ACCENT)]
     return runs
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 from textual import events
 from textual.binding import BindingType
@@ -59,6 +59,15 @@ class TableForm(Generic[T]):
     identity: Callable[[T], Hashable]
     follows: bool = False
     ages: bool = False
+
+
+@runtime_checkable
+class PartlyAtHand(Protocol):
+    """Items of which there may be a million, only some of them at hand."""
+
+    def at_hand(self) -> Iterable[tuple[int, Any]]:
+        """Return place and item of those."""
+        ...
 
 
 class LineTable(OverRows, Painter, Scrolled, Generic[T], can_focus=True):
@@ -279,7 +288,7 @@ def _place_of(item: T, items: Sequence[T], before: int, identity: Callable[[T], 
     wanted = identity(item)
     if before < len(items) and identity(items[before]) == wanted:
         return before
-    for index, other in enumerate(items):
+    for index, other in items.at_hand() if isinstance(items, PartlyAtHand) else enumerate(items):
         if identity(other) == wanted:
             return index
     return min(before, last)

@@ -1,0 +1,111 @@
+"""How envelopes fare in the newest revision, in a few words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from loom_bench.protocol.tracing import Verdict
+from loom_bench.session.envelopes.terms import TriageState
+from loom_bench.session.envelopes.value import (
+    EnvelopeRow,
+    InboxGroup,
+    InboxValue,
+    ProofTally,
+)
+from loom_bench.tui.figures import count_text
+from loom_bench.tui.ink import Ink, Line, Run
+
+_VERDICTS: Final = {
+    Verdict.PASSES: ("passes", Ink.GOOD),
+    Verdict.SAME_ERROR: ("same error", Ink.BAD),
+    Verdict.DIFFERENT_ERROR: ("other error", Ink.WARN),
+    Verdict.CUT_OFF: ("cut off", Ink.BAD),
+    Verdict.NOT_PROVED: ("not tried", Ink.DIM),
+}
+
+STATE_INKS: Final = {
+    TriageState.OPEN: Ink.BAD,
+    TriageState.FIXED: Ink.GOOD,
+    TriageState.REDRIVEN: Ink.ACCENT,
+    TriageState.IGNORED: Ink.DIM,
+    TriageState.DISCARDED: Ink.DIM,
+}
+
+
+def group_proof(group: InboxGroup) -> Run:
+    """Return what the newest revision makes of the open envelopes of *group*, or what became of
+    them when none is open."""
+    proof = group.proof
+    if proof is not None and proof.waiting:
+        done = proof.passes + proof.same_error + proof.different_error + proof.untried
+        return (f"r{proof.revision} proves {done}/{done + proof.waiting}", Ink.WARN)
+    if group.open and proof is not None:
+        return _proved(proof)
+    if group.open:
+        return ("open", Ink.BAD)
+    if group.states.get(TriageState.FIXED):
+        return (f"passes in r{group.fixed_in}" if group.fixed_in else "passes", Ink.GOOD)
+    decided = max(group.states, key=lambda state: group.states[state], default=None)
+    return ("", Ink.DIM) if decided is None else (decided.value, STATE_INKS[decided])
+
+
+def _proved(proof: ProofTally) -> Run:
+    told = [
+        (count, word)
+        for count, word in (
+            (proof.passes, "pass"),
+            (proof.same_error, "same error"),
+            (proof.different_error, "other error"),
+            (proof.untried, "not tried"),
+        )
+        if count
+    ]
+    revision = f"r{proof.revision}"
+    if not told:
+        return (f"none in {revision}", Ink.DIM)
+    if len(told) == 1:
+        word = "passes" if proof.passes else told[0][1]
+        ink = Ink.GOOD if proof.passes else Ink.WARN if proof.different_error else Ink.BAD
+        return (f"{word} in {revision}", ink if not proof.untried else Ink.DIM)
+    failing = sum(count for count, word in told if word != "pass")
+    return (f"{count_text(proof.passes)} pass {count_text(failing)} not {revision}", Ink.WARN)
+
+
+def inbox_badge(inbox: InboxValue) -> Run | None:
+    """Return how many envelopes are open, and how they do; ``None`` while there is none."""
+    if not inbox.kept.seen:
+        return None
+    passing = ""
+    if inbox.proof is not None and inbox.open:
+        passing = f", {count_text(inbox.proof.passes)} pass in r{inbox.proof.revision}"
+    return (f"{count_text(inbox.open)} open{passing}", Ink.BAD if inbox.open else Ink.GOOD)
+
+
+def row_state(row: EnvelopeRow) -> Run:
+    """Return what was decided about an envelope, or how it fares while it is open."""
+    if row.parked and row.state is TriageState.OPEN:
+        return ("parked", Ink.WARN)
+    if row.state is TriageState.FIXED:
+        return (f"passes in r{row.fixed_in}" if row.fixed_in else "passes", Ink.GOOD)
+    if row.state is TriageState.OPEN and row.verdict is not None:
+        return _VERDICTS[row.verdict]
+    return (row.state.value, STATE_INKS[row.state])
+
+
+def tally_line(proof: ProofTally | None, *, proving: bool) -> Line:
+    """Return how all open envelopes do in the newest revision; empty before any was tried."""
+    if proof is None:
+        return ()
+    runs: list[Run] = [(f"r{proof.revision}", Ink.ACCENT)]
+    for count, word, ink in (
+        (proof.passes, "pass", Ink.GOOD),
+        (proof.same_error, "same error", Ink.BAD),
+        (proof.different_error, "other error", Ink.WARN),
+        (proof.untried, "not tried", Ink.DIM),
+    ):
+        if count:
+            runs += [(f"  {count_text(count)}", ink), (f" {word}", Ink.DIM)]
+    if proof.waiting:
+        word = "being proved" if proving else "not proved yet"
+        runs.append((f"  {count_text(proof.waiting)} {word}", Ink.WARN))
+    return runs
