@@ -15,6 +15,8 @@ def running(pid: int) -> bool:
     stat = Path(f"/proc/{pid}/stat")
     try:
         return stat.read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except ProcessLookupError:  # it ended while it was looked at
+        return False
     except FileNotFoundError:
         return not Path("/proc/self").exists()
 

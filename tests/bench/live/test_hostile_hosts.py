@@ -54,7 +54,8 @@ for _ in range(300):
 
 def test_a_flow_that_floods_its_channel_waits_for_the_bench(tmp_path: Path) -> None:
     before = memory_bytes(os.getpid()) or 0
-    with Live(tmp_path, FLOOD + FLOW, feed_rate_per_s=500) as live:
+    options = {"feed_rate_per_s": 500, "load_time_limit_ms": 100_000}
+    with Live(tmp_path, FLOOD + FLOW, **options) as live:
         most = 0
 
         def reads() -> bool:
@@ -62,7 +63,7 @@ def test_a_flow_that_floods_its_channel_waits_for_the_bench(tmp_path: Path) -> N
             most = max(most, memory_bytes(os.getpid()) or 0)
             return "Mark" in live.value.nodes and live.value.nodes["Mark"].records_in > 0
 
-        await_true(reads, "the flow reads after its flood", timeout_s=60)
+        await_true(reads, "the flow reads after its flood", timeout_s=100)
     assert most - before < 64 * 2**20
 
 

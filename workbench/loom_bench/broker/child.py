@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ class Child:
     def __init__(self, process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
         self._process = process
         self._output = output
+        self._output_use = threading.Lock()
         self._owner_pid = os.getpid()
         assert process.stdin is not None  # noqa: S101 - both pipes were asked for
         assert process.stdout is not None  # noqa: S101
@@ -80,16 +82,17 @@ class Child:
 
     def output_tail(self, max_bytes: int = 2_000) -> str:
         """The last bytes it wrote to its standard error, as text; empty once `kill` was called."""
-        if self._output.closed:
-            return ""
-        size = os.fstat(self._output.fileno()).st_size
-        start = max(0, size - max_bytes)
-        if sys.platform != "win32":
-            # Leaves the file position alone: the child writes through the same one.
-            tail = os.pread(self._output.fileno(), max_bytes, start)
-        else:
-            self._output.seek(start)
-            tail = self._output.read()
+        with self._output_use:
+            if self._output.closed:
+                return ""
+            size = os.fstat(self._output.fileno()).st_size
+            start = max(0, size - max_bytes)
+            if sys.platform != "win32":
+                # Leaves the file position alone: the child writes through the same one.
+                tail = os.pread(self._output.fileno(), max_bytes, start)
+            else:
+                self._output.seek(start)
+                tail = self._output.read()
         return tail.decode("utf-8", "replace").strip()
 
     def write_line(self, line: bytes) -> None:
@@ -114,7 +117,8 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 _kill_session(self._process)
             self._process.wait(_END_TIMEOUT_S)
-        self._output.close()
+        with self._output_use:
+            self._output.close()
         _live.discard(self)
 
     def _let_go_in_fork(self) -> None:
