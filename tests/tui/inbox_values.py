@@ -234,7 +234,7 @@ def failing() -> InboxValue:
             "CheckOrder": ProofTally(revision=2, passes=9, different_error=3),
         },
         undoable="ignoring 35 envelopes",
-        store_path="/home/u/.local/state/loom-bench/orders.sqlite",
+        store_path="/home/user/.local/state/loom-bench/orders.sqlite",
     )
 
 
