@@ -70,8 +70,8 @@ def test_garbage_on_the_channel_and_a_flood_of_lines_do_no_harm(tmp_path: Path) 
         "    with contextlib.suppress(OSError): os.write(number, b'x' * 64)\n"
     )
     with Live(tmp_path, flood + FLOW, feed_rate_per_s=500) as live:
-        value = live.until_reading()
-        assert value.logs_seen >= 20_000
+        live.until_reading()
+        value = live.until(lambda value: value.logs_seen >= 20_000, "every line was taken")
         assert len(value.logs) == 5_000
         assert value.logs_left_out == value.logs_seen - 5_000
         live.edit(flood, garbage)
