@@ -46,7 +46,8 @@ from loom_bench.protocol.frames import FeedProgress
 
 frames = b"".join(encode_frame(FeedProgress(number)) for number in range(1_000))
 channel = next(fd for fd in sorted(map(int, os.listdir("/proc/self/fd")))
-               if fd > 2 and stat.S_ISSOCK(os.fstat(fd).st_mode))
+               if fd > 2 and os.path.exists(f"/proc/self/fd/{fd}")
+               and stat.S_ISSOCK(os.fstat(fd).st_mode))
 for _ in range(150):
     os.write(channel, frames)
 """
