@@ -29,9 +29,9 @@ bench: $(READY)
 	for name in throughput durability startup reload flood envelopes; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
-# The README's picture, taken of the demo at work.
+# The pictures in docs, taken of the demo at work; TOURS="envelopes" takes only those.
 picture: $(READY)
-	$(BIN)/python -m tests.tui.readme_picture docs/workbench.svg
+	$(BIN)/python -m tests.tui.docs_pictures docs $(TOURS)
 
 clean:
 	rm -rf $(VENV)

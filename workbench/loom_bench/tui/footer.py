@@ -52,15 +52,21 @@ def footer_line(
 ) -> tuple[Line, Sequence[Action | None]]:
     """Return the line, and the action that each of its runs stands for.
 
-    What does not fit is left out; help and quit, the last ones, never are.
+    What does not fit is left out, and so is an action whose key means another one before it; help
+    and quit, the last ones, never are.
     """
     runs: list[Run] = [(" ", Ink.PLAIN)]
     meant: list[Action | None] = [None]
     last = actions[-2:]
     room = width - 1 - sum(width_of(_named(action, keymap, value)) for action in last)
+    taken: set[str] = set()
     for action in actions:
         pair = _named(action, keymap, value)
         if action not in last:
+            key = pair[0][0]
+            if key in taken:
+                continue
+            taken.add(key)
             room -= width_of(pair)
             if room < 0:
                 continue
