@@ -31,8 +31,8 @@ def files(folder: Path = REPOSITORY) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         hidden = {name for name in folders if name.startswith(".") and name != ".ci"}
         folders[:] = sorted(set(folders) - hidden - _NOT_OURS)
-        names = [each for each in names if each != ".git" and not each.endswith(".pyc")]
-        yield from (Path(parent, name) for name in sorted(names))
+        kept = (each for each in names if each != ".git" and not each.endswith(".pyc"))
+        yield from (Path(parent, name) for name in sorted(kept))
 
 
 @functools.cache
