@@ -300,10 +300,13 @@ def _fed(session: LiveSession, *, since: int) -> int:
     Raises:
         RunFailedError: It failed or began anew: its records cannot be told apart then.
     """
-    feed = session.value().feed
-    if feed.problem is not None or feed.delivered < since:
-        raise RunFailedError(f"the feed failed: {feed.problem or 'it began anew'}")
-    return feed.delivered
+    value = session.value()
+    if value.feed.problem is not None:
+        raise RunFailedError(f"the feed failed: {value.feed.problem}")
+    if value.feed.delivered < since:
+        told = [notice.text for notice in value.notices if "feed" in notice.text]
+        raise RunFailedError(f"the feed began anew: {told}")
+    return value.feed.delivered
 
 
 def _has_committed(records: int, value: SessionValue) -> bool:

@@ -76,6 +76,15 @@ def test_a_feed_is_noticed(tmp_path: Path) -> None:
     assert loaded(write_flow(tmp_path, more="def bench_feed(): return []")).has_feed
 
 
+def test_what_is_told_of_the_code_is_about_what_was_imported(tmp_path: Path) -> None:
+    feed = "def bench_feed(): return []"
+    before = loaded(write_flow(tmp_path, more=feed))
+    saved_meanwhile = "from pathlib import Path\nPath(__file__).write_text('')"
+    after = loaded(write_flow(tmp_path, more=f"{feed}\n{saved_meanwhile}"))
+    assert after.feed_hash == before.feed_hash
+    assert after.plan.nodes == before.plan.nodes
+
+
 TWO_FLOWS = """
 from loom_runtime import StreamFlow
 second = StreamFlow("second", flow.source, flow.process, flow.output)

@@ -32,6 +32,15 @@ class _ParsedFile:
         return found
 
 
+_sources_read: dict[str, bytes] = {}
+
+
+def source_was_read(file: str, source: bytes) -> None:
+    """Take *source* for what is in *file*, whatever is saved there later: it is what was imported,
+    and a file may be saved, or be half written, while its plan is made."""
+    _sources_read[file] = source
+
+
 def class_syntax(cls: type) -> tuple[str, ast.ClassDef] | None:
     """Return the file and the syntax of *cls*, or ``None`` when its source is out of reach."""
     file = getattr(sys.modules.get(cls.__module__), "__file__", None) or _file_of_functions(cls)
@@ -102,6 +111,8 @@ def _called_name(node: ast.expr) -> str:
 
 
 def _parsed(file: str) -> _ParsedFile | None:
+    if file in _sources_read:
+        return _parse_text(_sources_read[file])
     try:
         status = Path(file).stat()
     except OSError:
@@ -113,13 +124,13 @@ def _parsed(file: str) -> _ParsedFile | None:
 @lru_cache(maxsize=256)
 def _parse_file(file: str, _modified_ns: int, _size_bytes: int) -> _ParsedFile | None:
     try:
-        return _ParsedFile(ast.parse(Path(file).read_bytes()))
-    except (OSError, SyntaxError, ValueError):
+        return _parse_text(Path(file).read_bytes())
+    except OSError:
         return None
 
 
 @lru_cache(maxsize=64)
-def _parse_text(text: str) -> _ParsedFile | None:
+def _parse_text(text: str | bytes) -> _ParsedFile | None:
     try:
         return _ParsedFile(ast.parse(text))
     except (SyntaxError, ValueError):

@@ -20,15 +20,19 @@ from pathlib import Path
 from types import CodeType
 
 from loom_bench.user_files import is_installed
+from loom_runtime.compiler.locations import source_was_read
 
 
 class SourceLoader(SourceFileLoader):
-    """Compiles the source each time."""
+    """Compiles the source each time; what tells of the code's places and hashes is to read the
+    same."""
 
     def get_code(self, fullname: str) -> CodeType:
         """Return the code of the module's source as it is now."""
         path = self.get_filename(fullname)
-        code: CodeType = self.source_to_code(self.get_data(path), path)
+        source = self.get_data(path)
+        source_was_read(path, source)
+        code: CodeType = self.source_to_code(source, path)
         return code
 
 

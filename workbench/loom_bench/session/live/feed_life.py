@@ -45,10 +45,15 @@ class FeedLife:
         if self._ready is not None and (not available or self._ready.ended):
             self._drop_ready()
         began = self._began == (broker.bootstrap, loaded.feed_hash)
+        problem = self._board.feed.problem
         if not available:
             self._drop_generator()
             self._board.change_feed(running=False)
-        elif not began or self._board.feed.problem is not None:
+        elif not began or problem is not None:
+            if problem is not None:
+                self._board.notice(f"the feed had failed and begins again: {problem.message}")
+            elif self._began[0] == broker.bootstrap:
+                self._board.notice("the feed begins again: its code was changed")
             self._begin(target, loaded, broker)
 
     def begin_again(self, target: str, loaded: Loaded, broker: Broker) -> None:
