@@ -98,7 +98,7 @@ def test_a_feed_gives_payloads_messages_bytes_and_pairs(
 def test_a_feed_keeps_its_rate(tmp_path: Path, broker: EmbeddedBroker, topics: Topics) -> None:
     shared = SharedBroker(broker)
     name = f"paced-{tmp_path.name}".lower().replace("_", "-")
-    path = fed_flow(tmp_path, 60)
+    path = fed_flow(tmp_path, 90)
     path.write_text(
         path.read_text().replace('"orders"', f'"{name}"').replace("copies", f"{name}-o")
     )
@@ -106,10 +106,10 @@ def test_a_feed_keeps_its_rate(tmp_path: Path, broker: EmbeddedBroker, topics: T
         path,
         opener=lambda _, __: shared,
         feed_rate_per_s=100.0,
-        max_records=60,
+        max_records=90,
         broker="embedded",
     )
-    assert run.ledger.consumed == 60
+    assert run.ledger.consumed == 90
     written_ms = sorted(record.timestamp_ms for record in topics.read(name))
     assert written_ms[-1] - written_ms[0] > 400
 

@@ -55,7 +55,7 @@ def test_a_rate_is_kept(broker: EmbeddedBroker, topics: Topics) -> None:
     records = itertools.islice(endless(), 500)
     started = time.monotonic()
     assert Feed(broker, name, records, rate_per_s=1_000).start().join() == 500
-    assert 0.45 < time.monotonic() - started < 5
+    assert 0.35 < time.monotonic() - started < 5  # the last tenth of a second is written at once
 
 
 def test_the_rate_can_change_while_it_runs(broker: EmbeddedBroker, topics: Topics) -> None:

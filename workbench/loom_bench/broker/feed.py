@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from loom_bench.broker import topics
 from loom_bench.broker.contract import BrokerError, NotOwnedError
-from loom_bench.broker.pace import Pace
+from loom_bench.broker.pace import Pace, feed_burst_s
 from loom_bench.protocol.security import ClientSettings
 
 # Tansu reads many tiny batches slowly: let records gather. More only delays a slow feed.
@@ -197,7 +197,7 @@ class Feed:
         self._turns = cycle(range(count))
 
     def _write_all(self, producer: Producer) -> None:
-        pace = Pace(self._rate_per_s)
+        pace = _pace(self._rate_per_s)
         for record in self._read_records():
             pace = self._wait_for_turn(producer, pace)
             if self._cancelled.is_set():
@@ -209,10 +209,10 @@ class Feed:
         while not self._cancelled.is_set():
             if self._paused:
                 producer.poll(_TICK_S)
-                pace = Pace(self._rate_per_s)
+                pace = _pace(self._rate_per_s)
                 continue
             if pace.rate_per_s != self._rate_per_s:
-                pace = Pace(self._rate_per_s)
+                pace = _pace(self._rate_per_s)
             wait_s = pace.wait_s()
             if wait_s <= 0:
                 break
@@ -273,6 +273,10 @@ class Feed:
             f"topic {self._topic!r} on {self._bootstrap}",
             what_next,
         )
+
+
+def _pace(rate_per_s: float | None) -> Pace:
+    return Pace(rate_per_s, feed_burst_s(rate_per_s))
 
 
 def _check_rate(rate_per_s: float | None) -> None:
