@@ -104,5 +104,4 @@ def test_nothing_is_left_of_a_bench_killed_at_a_random_moment(
             terminal.press(b"Q")
             assert terminal.exit_code(TIMEOUT_S) == 0
         assert not still_running(before)
-    assert not [*temporary.glob("loom-bench-state-*")]
-    assert not [path for path in temporary.rglob("*") if path.is_file()]
+    assert not [*temporary.iterdir()]

@@ -18,6 +18,7 @@ from loom_bench.session.live.sources import module_path
 
 _FOLDER = "loom-bench-open-"
 _SUFFIX = ".open"
+_ATTEMPTS = 10
 _LOCK_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -47,12 +48,7 @@ class Claim:
     """
 
     def __init__(self, target: str, broker: str) -> None:
-        folder = _folder(target)
-        folder.parent.mkdir(mode=0o700, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        self._file = folder / (secrets.token_hex(8) + _SUFFIX)
-        self._lock = os.open(self._file, _LOCK_FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._file, self._lock = _own_file(f"{_place(target)}-{secrets.token_hex(8)}{_SUFFIX}")
         mine = OpenBench(pid=os.getpid(), since_ms=time.time_ns() // 1_000_000, broker=broker)
         os.write(self._lock, msgspec.json.encode(mine))
 
@@ -61,33 +57,68 @@ class Claim:
         with contextlib.suppress(OSError):
             self._file.unlink()
         os.close(self._lock)
+        _remove_if_empty(_folder())
 
 
 def open_benches(target: str) -> tuple[OpenBench, ...]:
     """Return the benches that have the flow open, the one that opened it first at the start.
 
-    Claims of benches that were killed are removed.
+    What benches that were killed have claimed, of any flow, is removed.
     """
-    return tuple(sorted(_held(_folder(target)), key=lambda bench: bench.since_ms))
+    folder, place = _folder(), _place(target)
+    held = [found for file in folder.glob("*" + _SUFFIX) for found in _held(file, place)]
+    _remove_if_empty(folder)
+    return tuple(sorted(held, key=lambda bench: bench.since_ms))
 
 
-def _held(folder: Path) -> Iterator[OpenBench]:
-    for file in folder.glob("*" + _SUFFIX):
-        with contextlib.suppress(OSError, msgspec.DecodeError):
-            lock = os.open(file, _LOCK_FLAGS)
-            try:
-                if os.fstat(lock).st_uid != os.getuid():
-                    continue
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                file.unlink()
-            except BlockingIOError:
+def _own_file(name: str) -> tuple[Path, int]:
+    """Make a file that this process has locked; returns its path and its descriptor.
+
+    Raises:
+        OSError: When that is not possible.
+    """
+    folder = _folder()
+    file = folder / name
+    for _ in range(_ATTEMPTS):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        try:
+            lock = os.open(file, _LOCK_FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileNotFoundError:  # a bench that was the last to leave has removed the folder
+            continue
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.fstat(lock).st_nlink:
+            return file, lock
+        os.close(lock)  # it was not locked yet when another bench took it for one that is void
+    raise FileNotFoundError(f"{folder} is removed again and again")
+
+
+def _held(file: Path, place: str) -> Iterator[OpenBench]:
+    """Yield whoever claims *place* by *file*; a void claim is removed, whatever it is about."""
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        lock = os.open(file, _LOCK_FLAGS)
+        try:
+            if os.fstat(lock).st_uid != os.getuid():
+                return
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.unlink()
+        except BlockingIOError:
+            if file.name.startswith(place):
                 yield msgspec.json.decode(os.read(lock, 10_000), type=OpenBench)
-            finally:
-                os.close(lock)
+        finally:
+            os.close(lock)
 
 
-def _folder(target: str) -> Path:
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _folder() -> Path:
+    return Path(tempfile.gettempdir()) / f"{_FOLDER}{os.getuid()}"
+
+
+def _place(target: str) -> str:
+    """Return what the names of all claims of a flow begin with."""
     attribute = target.rpartition(".py:")[2] if ".py:" in target else ""
     place = f"{module_path(target).resolve()}\0{attribute}"
-    digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()
-    return Path(tempfile.gettempdir()) / f"{_FOLDER}{os.getuid()}" / digest[:16]
+    return hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:16]
