@@ -26,6 +26,7 @@ from loom_runtime.message import Message, MessageMeta
 from loom_runtime.model import StreamPayload, message_type_of
 from loom_runtime.observability import ObservabilityRuntime
 from loom_runtime.observability.poll_cycle import poll_cycle
+from loom_runtime.wire.state import state_blob
 
 RawHeaders = Mapping[str, bytes | None] | Sequence[tuple[str, bytes | None]]
 RawInput = (
@@ -67,6 +68,7 @@ class StreamingTestRunner:
         )
         self._observability = observability_runtime or ObservabilityRuntime.noop()
         self._records: list[GivenRecord] = []
+        self._states: dict[str, dict[str, bytes]] = {}
         self._was_read = False
         self._output: list[Message[Any]] = []
         self._errors = _Envelopes()
@@ -169,6 +171,24 @@ class StreamingTestRunner:
                 )
         return self
 
+    def with_state(self, step: str, key: str, state: Any) -> StreamingTestRunner:
+        """Have a keyed step begin every run with *state* for *key*.
+
+        Args:
+            step: Name of the StatefulStep.
+            key: The key.
+            state: A value of the step's state type, plain data that makes one, or the bytes that
+                a recovery store has of it.
+
+        Raises:
+            ValueError: When the flow has no such step, or *state* is none of its states.
+        """
+        node = next((each for each in self._plan.nodes if step in (each.name, each.state_id)), None)
+        if node is None or node.state_id is None or node.state_type is None:
+            raise ValueError(f"the flow has no stateful step {step!r}")
+        self._states.setdefault(node.state_id, {})[key] = state_blob(state, node.state_type)
+        return self
+
     def capture_errors(self, *kinds: ErrorKind) -> StreamingTestRunner:
         """Keep envelopes of *kinds*, of every kind when none is named.
 
@@ -181,8 +201,9 @@ class StreamingTestRunner:
         return self
 
     def reset(self) -> StreamingTestRunner:
-        """Forget input, output and envelopes; what is captured stays captured."""
+        """Forget input, state, output and envelopes; what is captured stays captured."""
         self._records = []
+        self._states = {}
         self._was_read = False
         self._output = []
         self._errors = _Envelopes({kind: [] for kind in self._captured})
@@ -215,6 +236,7 @@ class StreamingTestRunner:
             observation=observation,
         )
         self._reports = []
+        prepared.context.given_states = {step: {**keys} for step, keys in self._states.items()}
         prepared.context.listeners.append(self._reports.append)
         try:
             count = len(self._plan.nodes)

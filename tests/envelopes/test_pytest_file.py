@@ -17,18 +17,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from loom_bench.session.envelopes.flow_view import InboxFlow
+from loom_bench.session.envelopes.given_states import states_of
 from loom_bench.session.envelopes.pytest_file import (
     Expected,
-    UnfinishedTraceError,
     expected_of,
     test_path,
     test_text,
 )
+from loom_bench.session.envelopes.unfinished import UnfinishedTraceError
 from loom_runtime import ConfigContext, StreamFlow, compile_flow
 from loom_runtime.compiler.document import document_of
 from loom_runtime.compiler.plan import CompiledPlan
 from loom_runtime.tracing.trace import SourceRecord, Trace, TraceOutcome
 from loom_runtime.tracing.tracer import Tracer
+from loom_runtime.wire.state import encode_state
 from tests.cli.commands import environment
 from tests.project.sources import REPOSITORY
 
@@ -86,11 +88,16 @@ RECORD = SourceRecord(
 
 
 class Shop:
-    """The module of a flow in a folder, traced as it is on disk."""
+    """The module of a flow in a folder, traced as it is on disk.
+
+    Attributes:
+        states: What its keyed steps know, by state id and key.
+    """
 
     def __init__(self, folder: Path, text: str = FLOW) -> None:
         self.path = folder / f"shop_{uuid.uuid4().hex[:8]}.py"
         self.path.write_text(dedent(text))
+        self.states: dict[tuple[str, str], bytes] = {}
 
     def fix(self) -> None:
         text = self.path.read_text()
@@ -110,7 +117,10 @@ class Shop:
         return compile_flow(flow, config=ConfigContext.from_dict(CONFIG))
 
     def trace(self) -> Trace:
-        return Tracer(self.plan()).trace(RECORD)
+        def known(state_id: str, key: str) -> bytes | None:
+            return self.states.get((state_id, key))
+
+        return Tracer(self.plan()).trace(RECORD, state_of=known)
 
     def flow(self) -> InboxFlow:
         return InboxFlow(
@@ -125,9 +135,10 @@ class Shop:
     def write_test(self, path: Path | None = None, config: Path | None = None) -> Path:
         """Write a test as the flow is on disk."""
         flow = self.flow()
-        expected = expected_of(self.trace(), (sink.id for sink in flow.plan.sinks))
+        trace = self.trace()
+        expected, states = expected_of(trace, flow.plan), states_of(trace, flow.plan)
         target = path or test_path(flow, RECORD, "Price")
-        target.write_text(test_text(flow, config, target, RECORD, expected))
+        target.write_text(test_text(flow, config, target, RECORD, expected, states))
         return target
 
 
@@ -212,10 +223,95 @@ def test_a_second_test_has_another_name(shop: Shop) -> None:
 
 
 def test_a_trace_that_was_cut_off_makes_no_test(shop: Shop) -> None:
-    cut_off = TraceOutcome.CUT_OFF
-    trace = Trace(flow="shop", record=RECORD, start="", outcome=cut_off, problem="hung")
+    cut_off, start = TraceOutcome.CUT_OFF, _SHOP.plan.source.id
+    trace = Trace(flow="shop", record=RECORD, start=start, outcome=cut_off, problem="hung")
     with pytest.raises(UnfinishedTraceError, match="hung"):
-        expected_of(trace, [])
+        expected_of(trace, _SHOP.plan)
+
+
+def test_a_run_from_an_edited_value_within_makes_no_test(shop: Shop) -> None:
+    trace = msgspec.structs.replace(shop.trace(), start="Price")
+    with pytest.raises(UnfinishedTraceError, match="began at Price"):
+        expected_of(trace, shop.flow().plan)
+
+
+KEYED = """
+from typing import Any
+
+from loom_runtime import (
+    ErrorEnvelope, FromTopic, IntoTopic, LoomStruct, Message, Process, StatefulStep, StreamFlow,
+)
+
+PRICES = {"tea": 450}
+
+
+class Order(LoomStruct):
+    product: str
+    note: str = ""
+
+
+class Sum(LoomStruct):
+    cents: int = 0
+    seen: dict[str, float] = {}
+    raw: bytes = b""
+
+
+class Add(StatefulStep[Order, Sum, Sum]):
+    def key(self, message: Message[Order]) -> str:
+        return "all \\x00 \u00e9"
+
+    def initial(self) -> Sum:
+        return Sum()
+
+    def execute(self, state: Sum, message: Message[Order]) -> tuple[Sum, list[Sum]]:
+        if not state.cents:
+            raise RuntimeError("it fails in a state only")
+        after = Sum(state.cents + PRICES[message.payload.product], state.seen)
+        return after, [after]
+
+
+flow = StreamFlow(
+    "shop",
+    source=FromTopic("orders", payload=Order),
+    process=Process(Add),
+    output=IntoTopic("sums", payload=Sum),
+    errors=IntoTopic("broken", payload=ErrorEnvelope[Order]),
+)
+"""
+
+
+def keyed_shop(folder: Path, **known: object) -> Shop:
+    """A flow that has a state of its key."""
+    shop = Shop(folder, KEYED)
+    shop.states["Add", "all \x00 é"] = encode_state({"cents": 41, **known}, "shop.Sum")
+    return shop
+
+
+def test_the_state_of_its_key_is_in_it(tmp_path: Path) -> None:
+    shop = keyed_shop(tmp_path, seen={'"""': 0.1})
+    before = shop.write_test()
+    shop.fix()
+    after = shop.write_test()
+
+    assert passes(after)
+    assert not passes(before)
+    is_clean(after)
+    is_clean(before)
+    shop.break_again()
+    assert not passes(after)
+
+
+def test_a_state_that_json_cannot_say_is_in_it(tmp_path: Path) -> None:
+    shop = keyed_shop(tmp_path, raw=b"\xff\x00")
+    shop.fix()
+    assert passes(shop.write_test())
+
+
+def test_a_state_that_is_too_large_to_be_told_makes_no_test(tmp_path: Path) -> None:
+    shop = keyed_shop(tmp_path, seen={str(number): 0.1 for number in range(10_000)})
+    shop.fix()
+    with pytest.raises(UnfinishedTraceError, match="too large"):
+        shop.write_test()
 
 
 _text = st.text(max_size=30)
@@ -241,7 +337,7 @@ def test_whatever_is_in_the_record_the_file_is_python_and_says_it(
         topic="t", partition=0, offset=0, key=key, value=value, headers=tuple(headers)
     )
 
-    text = test_text(view, None, Path("/x/test_it.py"), record, Expected(outputs=outputs))
+    text = test_text(view, None, Path("/x/test_it.py"), record, Expected(outputs=outputs), ())
 
     scope: dict[str, object] = {"__file__": "/x/test_it.py"}
     exec(compile(text, "test_it.py", "exec"), scope)

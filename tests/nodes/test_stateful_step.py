@@ -22,7 +22,8 @@ from loom_runtime import (
     MessageMeta,
     StatefulStep,
 )
-from tests.nodes.running import Item, Result, Upper, at, ids, items, run, runner_of
+from loom_runtime.wire.state import encode_state
+from tests.nodes.running import Item, Pass, Result, Upper, at, ids, items, run, runner_of
 
 
 class Total(LoomFrozenStruct, frozen=True):
@@ -297,3 +298,51 @@ def test_state_may_be_of_a_generic_struct() -> None:
             return Box(state.inside + 1), [Result(message.payload.id, str(state.inside + 1))]
 
     assert texts(run(runner_of(Boxed), items("a", "a"))) == {"a": ["1", "2"]}
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        Total(4, 40),
+        {"count": 4, "total": 40},
+        encode_state(Total(4, 40), "some.Total"),
+    ],
+    ids=["a value", "plain data", "stored bytes"],
+)
+def test_a_key_may_begin_with_a_state(known: Any) -> None:
+    runner = runner_of(Sum)
+    runner.with_payloads([Item("a", 1), Item("b", 1), Item("a", 2)]).with_state("Sum", "a", known)
+    runner.run()
+    assert texts(runner) == {"a": ["5:41", "6:43"], "b": ["1:1"]}
+    # Every run begins with it, until it is forgotten.
+    runner.run()
+    assert texts(runner)["a"] == ["5:41", "6:43"] * 2
+    run(runner.reset(), items("a"))
+    assert texts(runner) == {"a": ["1:0"]}
+
+
+def test_a_key_that_is_dropped_does_not_begin_with_its_state_again() -> None:
+    def until_three(state: Total, message: Message[Item]) -> tuple[Total | None, list[Result]]:
+        number = state.count + 1
+        return (None if number == 3 else Total(number)), [Result(message.payload.id, str(number))]
+
+    runner = runner_of(Keyed(until_three)).with_state("Keyed", "a", Total(1))
+    runner.with_payloads([Item("a"), Item("a"), Item("b"), Item("a")])
+    runner.run()
+    assert texts(runner) == {"a": ["2", "3", "1"], "b": ["1"]}
+
+
+@pytest.mark.parametrize(
+    ("step", "state", "told"),
+    [
+        ("Pass", Total(), "no stateful step 'Pass'"),
+        ("Total", Total(), "no stateful step 'Total'"),
+        ("Sum", Basket(), "no state of type"),
+        ("Sum", {"count": "four"}, "Expected `int`"),
+        ("Sum", b"\xff", "no state of type"),
+        ("Sum", encode_state(Basket(), "Basket"), "goods"),
+    ],
+)
+def test_a_state_that_no_step_keeps_is_refused(step: str, state: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        runner_of(Sum, Pass).with_state(step, "a", state)

@@ -59,6 +59,7 @@ class EngineContext:
         completed_epoch: Newest epoch that every worker has written; counted from 1.
         committers: One a partition: commits what it had read by the end of an epoch.
         capture: Who takes down what is written; ``None`` for nobody.
+        given_states: State that keys begin with, by step id and key, in a run without a store.
     """
 
     layout: Layout
@@ -73,6 +74,7 @@ class EngineContext:
     completed_epoch: int = 0
     committers: list[Callable[[int], None]] = field(default_factory=list)
     capture: OutputCapture | None = None
+    given_states: dict[str, dict[str, bytes]] = field(default_factory=dict)
     workers: list[Worker] = field(default_factory=list)
     ledgers: dict[str, PartitionLedger] = field(default_factory=dict)
     _of_thread: dict[int, _OfThread] = field(default_factory=dict)

@@ -38,6 +38,31 @@ class KeyLogic(StatefulBatchLogic[Keyed, Stepped, bytes]):
         return self._state.save()
 
 
+class GivenKeyLogic(KeyLogic):
+    """One key of a StatefulStep that may begin with a state that was given.
+
+    Args:
+        step: The step.
+        given: States by key. Each is taken once: a key that is dropped begins anew.
+    """
+
+    __slots__ = ("_begun", "_given", "_step")
+
+    def __init__(self, step: KeyedStep, given: dict[str, bytes]) -> None:
+        super().__init__(step, None)
+        self._step = step
+        self._given = given
+        self._begun = False
+
+    def on_batch(self, values: list[Keyed]) -> tuple[list[Stepped], bool]:
+        """Find the key's state before its first record; Bytewax does not tell the key."""
+        if not self._begun:
+            self._begun = True
+            blob = self._given.pop(self._step.key(values[0][2]), None)
+            self._state = KeyState(self._step, blob)
+        return super().on_batch(values)
+
+
 class CollectLogic(StatefulBatchLogic[Batch | Flush, Collected, "bytes | None"]):
     """What a CollectBatch holds for one source partition."""
 
@@ -70,8 +95,11 @@ class CollectLogic(StatefulBatchLogic[Batch | Flush, Collected, "bytes | None"])
 def key_logic(context: EngineContext, exchange: Exchange) -> Callable[[Any], KeyLogic]:
     """Return what makes the logic of one key of *exchange*'s step, on the calling worker."""
 
+    given = context.given_states.get(exchange.step_id)
+
     def build(resume_state: bytes | None) -> KeyLogic:
-        return KeyLogic(context.keyed_step(exchange), resume_state)
+        step = context.keyed_step(exchange)
+        return KeyLogic(step, resume_state) if given is None else GivenKeyLogic(step, given)
 
     return build
 

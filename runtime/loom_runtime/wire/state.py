@@ -70,6 +70,22 @@ def encode_state(state: Any, type_name: str) -> bytes:
     return _ENCODE(_Blob(STATE_VERSION, type_name, fields, state))
 
 
+def state_blob(state: Any, state_type: Any) -> bytes:
+    """Return a blob of *state*: a value of *state_type*, plain data that makes one, or a blob.
+
+    Raises:
+        ValueError: When it is none of these.
+    """
+    try:
+        if isinstance(state, bytes):
+            state = decode_state(state, state_type)
+        elif not isinstance(state, get_origin(state_type) or state_type):
+            state = msgspec.convert(state, state_type)
+        return encode_state(state, type_name(state_type))
+    except (StateDecodeError, msgspec.MsgspecError, TypeError) as error:
+        raise ValueError(f"this is no state of type {type_name(state_type)}: {error}") from error
+
+
 def decode_state(blob: bytes, state_type: type[StateT]) -> StateT:
     """Return the state in *blob* as a *state_type*.
 

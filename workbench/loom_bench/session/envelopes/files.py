@@ -16,14 +16,11 @@ from loom_bench.session.envelopes.exchange import (
     write_new,
 )
 from loom_bench.session.envelopes.flow_view import InboxFlow
+from loom_bench.session.envelopes.given_states import states_of
 from loom_bench.session.envelopes.opening import Opening, configuration_of
-from loom_bench.session.envelopes.pytest_file import (
-    UnfinishedTraceError,
-    expected_of,
-    test_path,
-    test_text,
-)
+from loom_bench.session.envelopes.pytest_file import expected_of, test_path, test_text
 from loom_bench.session.envelopes.source_record import as_source
+from loom_bench.session.envelopes.unfinished import UnfinishedTraceError
 from loom_bench.session.live.sources import module_path
 from loom_bench.session.tracing.value import TraceState, TracingView
 from loom_runtime.tracing.trace import SourceRecord, Trace
@@ -58,11 +55,12 @@ class EnvelopeFiles:
             )
             return
         try:
-            expected = expected_of(trace, (sink.id for sink in flow.plan.sinks))
+            expected = expected_of(trace, flow.plan)
             node = self._opening.kept.envelope.node
             target = Path(path).absolute() if path else test_path(flow, source, node)
             config = configuration_of(flow, module_path(flow.target))
-            text = test_text(flow, config, target, trace.record, expected)
+            states = states_of(trace, flow.plan)
+            text = test_text(flow, config, target, trace.record, expected, states)
             write_new(target, text.encode())
         except (UnfinishedTraceError, ExchangeError) as error:
             self._tell(f"no test was written: {error}", "error", None)

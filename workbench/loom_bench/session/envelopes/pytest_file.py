@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from loom_bench.session.envelopes.flow_view import InboxFlow
+from loom_bench.session.envelopes.given_states import GivenState
+from loom_bench.session.envelopes.unfinished import UnfinishedTraceError
 from loom_bench.session.live.sources import module_path
+from loom_runtime.compiler.document_parts import PlanDocument
 from loom_runtime.tracing.shown import ValueForm
 from loom_runtime.tracing.trace import SourceRecord, Trace, TraceOutcome
 
@@ -42,20 +45,18 @@ class Expected(NamedTuple):
     node: str = ""
 
 
-class UnfinishedTraceError(Exception):
-    """A trace does not say what comes of its record. The text says why."""
-
-
-def expected_of(trace: Trace, sinks: Iterable[str]) -> Expected:
+def expected_of(trace: Trace, plan: PlanDocument) -> Expected:
     """Return what a trace says that comes of its record.
 
-    Args:
-        trace: A trace from the source on.
-        sinks: Ids of the plan's sinks.
-
     Raises:
-        UnfinishedTraceError: When it was cut off, or would have ended the run.
+        UnfinishedTraceError: When it did not begin at the source, was cut off, or would have ended
+            the run.
     """
+    if trace.start != plan.source.id:
+        raise UnfinishedTraceError(
+            f"the newest run began at {trace.start}, with an edited value; run the record again "
+            "from its source, then write the test"
+        )
     if trace.outcome in (TraceOutcome.CUT_OFF, TraceOutcome.RUN_FAILED):
         raise UnfinishedTraceError(
             f"the trace did not end ({trace.problem or trace.outcome.value}), so nobody knows what "
@@ -68,7 +69,7 @@ def expected_of(trace: Trace, sinks: Iterable[str]) -> Expected:
             exception_type=failure.exception_type,
             node=failure.node,
         )
-    wanted = set(sinks)
+    wanted = {sink.id for sink in plan.sinks}
     taken = [each for stop in trace.stops if stop.node in wanted for each in stop.takes]
     left_out = sum(stop.takes_left_out for stop in trace.stops if stop.node in wanted)
     whole = not left_out and all(
@@ -91,7 +92,12 @@ def test_path(flow: InboxFlow, record: SourceRecord, node: str) -> Path:
 
 
 def test_text(
-    flow: InboxFlow, config: Path | None, path: Path, record: SourceRecord, expected: Expected
+    flow: InboxFlow,
+    config: Path | None,
+    path: Path,
+    record: SourceRecord,
+    expected: Expected,
+    states: Sequence[GivenState],
 ) -> str:
     """Return a pytest file.
 
@@ -101,20 +107,23 @@ def test_text(
         path: Where the test will stand: the flow is found from there.
         record: The record.
         expected: What has to come of it.
+        states: The keyed state that it finds.
     """
     module = module_path(flow.target)
     root = module.parents[flow.module.count(".") + (module.stem == "__init__")]
     place = f"{record.topic}[{record.partition}]@{record.offset}"
+    uses_json = expected.outputs is not None or any(each.text is not None for each in states)
     return "\n".join(
         (
-            *_head(flow, config, path, root, place, expected),
+            *_head(flow, config, path, root, place, uses_json=uses_json, expected=expected),
             f"TIMESTAMP_MS = {record.timestamp_ms if record.timestamp_ms > 0 else 0}",
             *_assigned("KEY", record.key),
             *_assigned("VALUE", record.value),
             *_headers(record),
+            *_states(states),
             *(() if expected.outputs is None else _expectation(expected.outputs)),
             "",
-            *_run(flow, config),
+            *_run(flow, config, states),
             "",
             *(_passes(expected) if expected.kind is None else _fails(expected)),
         )
@@ -127,13 +136,15 @@ def _head(
     path: Path,
     root: Path,
     place: str,
+    *,
+    uses_json: bool,
     expected: Expected,
 ) -> Iterator[str]:
     what = "passes" if expected.kind is None else "fails as it did"
     yield f'"""The record {_plain(place)} of the flow {_plain(flow.plan.flow)} {what}."""'
     yield ""
     yield "import importlib"
-    if expected.outputs is not None:
+    if uses_json:
         yield "import json"
     yield "import sys"
     yield "from pathlib import Path"
@@ -169,7 +180,7 @@ def _headers(record: SourceRecord) -> Iterator[str]:
     yield "]"
 
 
-def _run(flow: InboxFlow, config: Path | None) -> Iterator[str]:
+def _run(flow: InboxFlow, config: Path | None, states: Sequence[GivenState]) -> Iterator[str]:
     yield ""
     yield "def run_record() -> StreamingTestRunner:"
     yield "    sys.path.insert(0, str(ROOT))"
@@ -180,6 +191,9 @@ def _run(flow: InboxFlow, config: Path | None) -> Iterator[str]:
         yield '    runner = StreamingTestRunner.from_flow(flow, config={"kafka": KAFKA})'
     else:
         yield "    runner = StreamingTestRunner.from_yaml(flow, str(CONFIGURATION))"
+    for number, state in enumerate(states, start=1):
+        step, key = _text(state.step), _text(state.key)
+        yield f"    runner.with_state({step}, {key}, STATE_{number})"
     yield "    record = (KEY, VALUE, HEADERS, TIMESTAMP_MS)"
     yield "    runner.with_messages([record]).capture_errors().run()"
     yield "    return runner"
@@ -204,11 +218,23 @@ def _passes(expected: Expected) -> Iterator[str]:
 
 
 def _expectation(outputs: tuple[str, ...]) -> Iterator[str]:
-    # In ASCII, so that no character of it is taken for another; a raw string leaves escapes alone.
     payloads = [json.loads(text) for text in outputs]
-    yield "EXPECTED = json.loads("
+    yield from _json("EXPECTED", payloads)
+
+
+def _states(states: Sequence[GivenState]) -> Iterator[str]:
+    for number, state in enumerate(states, start=1):
+        if state.text is None:
+            yield from _assigned(f"STATE_{number}", state.blob)
+        else:
+            yield from _json(f"STATE_{number}", json.loads(state.text))
+
+
+def _json(name: str, value: object) -> Iterator[str]:
+    # In ASCII, so that no character of it is taken for another; a raw string leaves escapes alone.
+    yield f"{name} = json.loads("
     yield '    r"""'
-    yield json.dumps(payloads, indent=4)
+    yield json.dumps(value, indent=4)
     yield '"""'
     yield ")"
 
