@@ -27,7 +27,7 @@ _RAW = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 # Narrow columns show only a text's start, so those that could do most come first in turn.
 _ALONE = ("closing tag", "action", "escape", "c1", "bidi", "nul", "newlines", "surrogates", "deep")
 
-_HARMLESS = {"watch_samples"}
+_HARMLESS = {"watch_samples", "snapshots.open", "snapshots.show_state", "snapshots.show_key"}
 
 
 def _raw_characters(text: str) -> set[str]:

@@ -30,6 +30,7 @@ from loom_runtime.compiler.document import document_of
 from loom_runtime.compiler.document_parts import PlanDocument
 from loom_runtime.ledger import LedgerRow
 from sample_flows import flights, orders, smallest
+from tests.tui import snapshot_values
 from tests.tui.error_groups import NOW_MS, groups_of
 
 _KAFKA = {
@@ -77,6 +78,7 @@ def empty() -> SessionValue:
         broker=_broker(),
         revisions=(_revision(1),),
         feed=FeedView(available=True),
+        snapshots=snapshot_values.empty(),
         elapsed_s=2.0,
         at_ms=NOW_MS,
     )
@@ -143,6 +145,7 @@ def running(flow: str = "orders") -> SessionValue:
         logs=_logs(60),
         logs_seen=60,
         feed=FeedView(available=True, running=True, delivered=50_400, rate_per_s=1200.0),
+        snapshots=snapshot_values.running(),
         elapsed_s=42.0,
         at_ms=NOW_MS,
     )
@@ -301,6 +304,7 @@ def failing() -> SessionValue:
             ),
         ),
         logs_seen=61,
+        snapshots=snapshot_values.failing(),
     )
 
 
@@ -338,6 +342,7 @@ def flooded(shift: int = 0) -> SessionValue:
         logs=logs,
         logs_seen=9_400_000 + shift,
         logs_left_out=9_398_000 + shift,
+        snapshots=snapshot_values.flooded(),
         elapsed_s=5021.0,
     )
 

@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from loom_bench.tui.action import Action, bindings_of
 from loom_bench.tui.inbox.actions import ACTIONS as INBOX
 from loom_bench.tui.stepping.actions import ACTIONS as STEPPING
+from loom_bench.tui.timeline.actions import ACTIONS as TIMELINE
 
 _RUN, _FEED, _OPEN, _VIEW = "Run", "Feed", "Open", "Look"
 _LIST, _GRAPH, _BENCH = "In a list", "In the graph", "Workbench"
@@ -158,6 +159,7 @@ ACTIONS: Final = (
     Action("graph.unfold_all", "u", "Unfold all", "Shows everything.", _GRAPH),
     *INBOX,
     *STEPPING,
+    *TIMELINE,
     Action("bench.help", "question_mark,f1", "Help", "Shows the keys.", _BENCH, "help"),
     Action("bench.palette", "colon,ctrl+p", "Commands", "Finds an action by its name.", _BENCH),
     Action("bench.snapshot", "ctrl+s", "Picture", "Writes the screen to an SVG file.", _BENCH),

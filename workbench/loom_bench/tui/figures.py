@@ -70,6 +70,17 @@ def clock_text(at_ms: int) -> str:
     return f"{time.strftime('%H:%M:%S', moment)}.{millis:03}"
 
 
+def moment_text(at_ms: int, now_ms: int) -> str:
+    """Return when *at_ms* was in at most 16 characters: the time of day where that was today, else
+    the date and the minute."""
+    try:
+        moment, now = (time.localtime(each // 1000) for each in (at_ms, now_ms))
+    except (OverflowError, OSError, ValueError):
+        return str(at_ms)[:16]
+    same_day = moment[:3] == now[:3]
+    return clock_text(at_ms) if same_day else time.strftime("%Y-%m-%d %H:%M", moment)
+
+
 def bytes_text(size_bytes: int) -> str:
     """Return a size in bytes: ``812 B``, ``24 KiB``, ``1.5 GiB``."""
     if size_bytes < 1024:

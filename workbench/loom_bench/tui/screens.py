@@ -41,6 +41,8 @@ from loom_bench.tui.inbox.screen import InboxScreen
 from loom_bench.tui.ink import Run
 from loom_bench.tui.stepping.envelope_screen import EnvelopeScreen
 from loom_bench.tui.stepping.stop_screen import StopScreen
+from loom_bench.tui.timeline.key_screen import KeyScreen
+from loom_bench.tui.timeline.screen import TimelineScreen
 
 
 def _no_badge(_: SessionValue, __: InboxValue) -> Run | None:
@@ -68,4 +70,6 @@ SCREENS: Final[tuple[ScreenSpec, ...]] = (
     ScreenSpec("inbox", "inbox", InboxScreen, lambda _, inbox: inbox_badge(inbox)),
     ScreenSpec("envelope", "envelope", EnvelopeScreen),
     ScreenSpec("stop", "stop", StopScreen),
+    ScreenSpec("timeline", "timeline", TimelineScreen),
+    ScreenSpec("key", "key", KeyScreen),
 )

@@ -10,6 +10,15 @@ class OverRows:
 
     _cursor: int
 
+    @property
+    def cursor(self) -> int:
+        """Number of the row under the cursor, from 0."""
+        return self._cursor
+
+    def go_to(self, index: int) -> None:
+        """Put the cursor on a row, or on the nearest that there is."""
+        self._move_to(index)
+
     def action_down(self) -> None:
         """Move to the next row."""
         self._move_to(self._cursor + 1)

@@ -59,15 +59,6 @@ class WindowedTable(LineTable[T | None]):
         """Show *rows*, or *empty* when there are none."""
         self.show(rows, now_ms, empty)
 
-    @property
-    def cursor(self) -> int:
-        """Number of the row under the cursor."""
-        return self._cursor
-
-    def go_to(self, index: int) -> None:
-        """Put the cursor on a row."""
-        self._move_to(index)
-
     def wanted(self) -> tuple[int, int] | None:
         """Return the first row and the number of rows that are to be fetched: what is in sight,
         and a page on either side. ``None`` while what is in sight is at hand."""

@@ -1,0 +1,111 @@
+"""What is done with the chosen epoch: it is gone to, forked, handed on to the other screens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from loom_bench.session.snapshots.value import EpochView, Timeline
+from loom_bench.tui.dialogs.asking_line import LineDialog
+from loom_bench.tui.ink import Ink, plain
+from loom_bench.tui.timeline.epochs import EPOCHS, find_epoch, index_of
+from loom_bench.tui.timeline.fork_names import free_name, parent_of
+from loom_bench.tui.timeline.time_screen import TimeScreen
+from loom_bench.tui.widgets.line_table import LineTable
+
+
+class EpochActions(TimeScreen):
+    """A screen that lists epochs.
+
+    Attributes:
+        epochs: The list.
+    """
+
+    def __init__(self, keymap: Mapping[str, str]) -> None:
+        super().__init__(keymap)
+        self.epochs: LineTable[EpochView] = LineTable(EPOCHS, id="epochs")
+
+    @property
+    def chosen(self) -> EpochView | None:
+        """The epoch under the cursor."""
+        return self.epochs.selected
+
+    @property
+    def timeline(self) -> Timeline | None:
+        """The history that is shown."""
+        return self.snapshots.timeline
+
+    def go_to(self, number: int) -> None:
+        """Choose the epoch *number*, or the last one before it."""
+        timeline = self.timeline
+        if timeline is not None and timeline.epochs:
+            self.epochs.go_to(index_of(timeline.epochs, number))
+
+    def action_mark(self) -> None:
+        """Go to the next epoch at which something happened."""
+        self._go_to_mark(1)
+
+    def action_mark_before(self) -> None:
+        """Go to the one before."""
+        self._go_to_mark(-1)
+
+    def _go_to_mark(self, step: int) -> None:
+        epochs = () if self.timeline is None else self.timeline.epochs
+        end = len(epochs) if step > 0 else -1
+        for index in range(self.epochs.cursor + step, end, step):
+            if epochs[index].marks:
+                self.epochs.go_to(index)
+                return
+        which = "after" if step > 0 else "before"
+        self.bench.tell(f"Nothing special happened {which} this epoch.")
+
+    def action_find(self) -> None:
+        """Ask for an epoch, and go there."""
+
+        def answered(wanted: str | None) -> None:
+            if wanted is None or self.timeline is None:
+                return
+            index = find_epoch(self.timeline.epochs, wanted)
+            if index is None:
+                self.bench.tell(f"There is no epoch {wanted}.", "warning")
+            else:
+                self.epochs.go_to(index)
+
+        told = (plain("The number of an epoch, or a time of day: 12:30:05"),)
+        self.bench.push_screen(LineDialog("go to", told, "EPOCH or HH:MM:SS"), answered)
+
+    # With an epoch
+
+    def action_fork(self) -> None:
+        """Ask for a name, and fork the store at the chosen epoch."""
+        epoch, snapshots = self.chosen, self.snapshots
+        if epoch is None or not epoch.complete:
+            why = "there is none" if epoch is None else epoch.why_not or "it is not whole"
+            self.bench.tell(f"This epoch cannot be forked: {why}.", "warning")
+            return
+        parent = parent_of(snapshots)
+        told = (
+            plain(f"Copies {parent or 'the store'}, cut at epoch {epoch.number}."),
+            (("Nothing is changed in what it is copied from.", Ink.DIM),),
+        )
+
+        def answered(name: str | None) -> None:
+            if name is not None:
+                self.desk.fork(epoch.number, parent=parent, name=name)
+
+        taken = {fork.name for fork in snapshots.forks}
+        dialog = LineDialog("fork", told, "NAME", free_name(taken, epoch.number))
+        self.bench.push_screen(dialog, answered)
+
+    def action_open(self) -> None:
+        """Ask for the folder of a store, and open it."""
+        told = (
+            plain("The folder of a Bytewax recovery store; it is read and never written."),
+            (("Nothing typed: the one that the flow runs on.", Ink.DIM),),
+        )
+
+        def answered(folder: str | None) -> None:
+            if folder is not None:
+                self.desk.open(folder or None)
+
+        dialog = LineDialog("open a store", told, "FOLDER", may_be_empty=True)
+        self.bench.push_screen(dialog, answered)
