@@ -26,7 +26,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	for name in throughput durability startup reload flood envelopes; do \
+	for name in throughput durability startup reload flood envelopes timetravel bisect; do \
 		$(BIN)/python -m benchmarks.$$name || exit 1; done
 
 # The pictures in docs, taken of the demo at work; TOURS="envelopes" takes only those.

@@ -1,10 +1,15 @@
-"""Makes a recovery store as large as asked for, as a run of a flow would have left it."""
+"""Makes a recovery store as large as asked for, as a run of a flow would have left it.
+
+``python -m benchmarks.timetravel_store FOLDER KEYS EPOCHS`` makes one in a process of its own,
+whose memory is nobody else's.
+"""
 
 from __future__ import annotations
 
 import pickle
 import random
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -82,3 +87,7 @@ def _rows(
     for number in touched:
         if number % FILES == index:
             yield f"{FLOW}.{STEP}", key_name(number), epoch, blob
+
+
+if __name__ == "__main__":
+    build_store(Path(sys.argv[1]), keys=int(sys.argv[2]), epochs=int(sys.argv[3]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from threading import Lock
 from time import monotonic
@@ -28,7 +29,8 @@ class RunControl:
         until_idle_ms: When every partition has been at its end for so long, the run finishes by
             itself; ``None`` for never.
         at_limit: How a run ends that reaches a limit.
-        longest_wait_s: How long an idle partition may wait before it is looked at again, seconds.
+        longest_wait_s: Returns how long an idle partition may wait before it is looked at again,
+            seconds.
     """
 
     def __init__(self, *, until_idle_ms: int | None = None, max_records: int | None = None) -> None:
@@ -39,7 +41,7 @@ class RunControl:
         self._lock = Lock()
         self._stop: StopMode | None = None
         self.at_limit = StopMode.FINISH
-        self.longest_wait_s = _LONGEST_WAIT_S
+        self.longest_wait_s: Callable[[], float] = lambda: _LONGEST_WAIT_S
         self._paused = False
         self._steps: set[str] = set()
         self._at_end: dict[str, bool] = {}

@@ -52,7 +52,7 @@ def test_the_first_bad_record_is_found(tmp_path: Path, broker: EmbeddedBroker) -
 
 
 def test_a_pytest_may_judge(tmp_path: Path, broker: EmbeddedBroker) -> None:
-    ground = ran(tmp_path, broker, "judged", orders=600, bug=401)
+    ground = ran(tmp_path, broker, "judged", orders=48, bug=33)
     test = tmp_path / "test_totals.py"
     test.write_text(
         "def test_no_total_is_negative(loom_state):\n"
@@ -61,4 +61,4 @@ def test_a_pytest_may_judge(tmp_path: Path, broker: EmbeddedBroker) -> None:
     )
     found = Bisecter(ground, BisectRequest(pytest=f"{test}::test_no_total_is_negative")).run()
     assert found.found is not None
-    assert json.loads(found.found.record)["id"] == 401
+    assert json.loads(found.found.record)["id"] == 33

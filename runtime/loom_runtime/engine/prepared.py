@@ -229,6 +229,7 @@ def _take_down(prepared: PreparedRun, replay: ReplayRun) -> None:
             also(envelope, message, node, error)
 
     prepared.epoch_every_batch = replay.steering.record_by_record
+    replay.steering.count_epochs(lambda: context.completed_epoch)
     context.surroundings = dataclasses.replace(context.surroundings, listener=failed)
     prepared.resources.callback(capture.close)
 

@@ -64,10 +64,8 @@ class PartitionSource(StatefulSourcePartition[Item, bytes]):
             self._commit(wait=False)
         return self._read()
 
-    def next_awake(self) -> datetime | None:
+    def next_awake(self) -> datetime:
         """Return when to look again: at once after records, later after none."""
-        if self._wait_s == 0.0:
-            return None
         return datetime.now(UTC) + timedelta(seconds=self._wait_s)
 
     def snapshot(self) -> bytes:
@@ -86,7 +84,7 @@ class PartitionSource(StatefulSourcePartition[Item, bytes]):
     def _read(self) -> list[Item]:
         control = self._context.control
         if not control.may_read(self._key):
-            self._wait_s = control.longest_wait_s
+            self._wait_s = control.longest_wait_s()
             return []
         granted = control.grant(self._batch_size)
         batch = self._reader.read(granted) if granted else None
@@ -100,7 +98,7 @@ class PartitionSource(StatefulSourcePartition[Item, bytes]):
 
     def _longest_wait_s(self) -> float:
         uncommitted = self._reader.position != self._snapshot_position
-        longest_s = self._context.control.longest_wait_s
+        longest_s = self._context.control.longest_wait_s()
         return min(longest_s, _LONGEST_WAIT_BEFORE_COMMIT_S) if uncommitted else longest_s
 
     def _stop(self, stop: StopMode, *, at_barrier: bool) -> list[Item]:

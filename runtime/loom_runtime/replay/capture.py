@@ -76,20 +76,19 @@ class OutputCapture:
         kind, sink, wire_format = self._sinks[port]
         encode = self._encode
         chunks: list[bytes] = []
-        items: list[Captured] = []
         for offset, output in zip(offsets, outputs, strict=True):
             key, value, headers = _parts(output)
-            item = Captured(kind, sink, partition, offset, key, value, headers, wire_format)
-            items.append(item)
-            blob = encode(item)
+            # A tuple is written as the struct is, and made in a third of the time.
+            blob = encode((kind, sink, partition, offset, key, value, headers, wire_format))
             chunks += (len(blob).to_bytes(_LENGTH_BYTES, "big"), blob)
+        newest = [
+            Captured(kind, sink, partition, offset, *_parts(output), wire_format)
+            for offset, output in zip(offsets[-_NEWEST:], outputs[-_NEWEST:], strict=True)
+        ]
         with self._lock:
-            first = self.outputs + 1
-            self.outputs += len(items)
-            self._newest = [
-                *self._newest,
-                *((first + index, item) for index, item in enumerate(items)),
-            ][-_NEWEST:]
+            self.outputs += len(outputs)
+            first = self.outputs - len(newest) + 1
+            self._newest = [*self._newest, *enumerate(newest, first)][-_NEWEST:]
             self._file.write(b"".join(chunks))
 
     def failed(

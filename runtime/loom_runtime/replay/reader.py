@@ -73,7 +73,7 @@ class ReplayReader:
 
     def commit(self, offset: int, *, wait: bool) -> None:  # noqa: ARG002
         """Commit nothing; the epoch that it was for is over."""
-        self._steering.closed_epoch(self._key)
+        self._steering.closed_epoch()
 
     def close(self) -> None:
         """Release the reader."""

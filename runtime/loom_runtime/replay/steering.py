@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from time import monotonic
-from typing import Literal
+from typing import Final, Literal
 
 from loom_runtime.wire.records import RawRecord
 
 StepUnit = Literal["record", "batch", "epoch"]
+
+_WAIT_S: Final = 0.02
+_PAUSED_WAIT_S: Final = 0.05
+_PACED_WAIT_S: Final = 0.01
+_FETCHING_WAIT_S: Final = 0.001
+"""Record by record every look ends an epoch, which is kept: an idle replay looks rarely."""
 
 
 class ReplaySteering:
@@ -40,7 +46,8 @@ class ReplaySteering:
         self._step: StepUnit | None = None
         self._stepped: set[str] = set()
         self._read_in_step = 0
-        self._open_epoch_of: str | None = None
+        self._completed_epoch: Callable[[], int] = lambda: 0
+        self._open_epoch = 0
         self._heads: dict[str, int | None] = {}
         self._base: tuple[float, int] | None = None
         self._newest_ms = 0
@@ -53,6 +60,21 @@ class ReplaySteering:
     def paused(self) -> bool:
         """Whether nothing is read until somebody says so."""
         return self._paused and self._step is None
+
+    def count_epochs(self, completed: Callable[[], int]) -> None:
+        """Take in who knows the newest epoch that is written everywhere, counted from 1."""
+        self._completed_epoch = completed
+
+    def longest_wait_s(self) -> float:
+        """Return how long a partition that was let nothing go may wait until it asks again."""
+        if not self.record_by_record:
+            return _WAIT_S
+        if self.paused:
+            return _PAUSED_WAIT_S
+        if self._pace:
+            return _PACED_WAIT_S
+        fetching = any(head is None for head in list(self._heads.values()))
+        return _FETCHING_WAIT_S if fetching else 0.0
 
     def pause(self) -> None:
         """Stop reading."""
@@ -83,12 +105,10 @@ class ReplaySteering:
             self.began[partition] = self.positions[partition] = position
             self._heads[partition] = None
 
-    def closed_epoch(self, partition: str) -> None:
-        """Take in that everything that *partition* has let go is written."""
+    def closed_epoch(self) -> None:
+        """Take in that everything that a partition has let go is written."""
         with self._lock:
             self.barriers += 1
-            if self._open_epoch_of == partition:
-                self._open_epoch_of = None
             if self._step == "epoch" and self._read_in_step:
                 self._step = None
 
@@ -126,7 +146,7 @@ class ReplaySteering:
         self.positions[partition] = waiting[count - 1][0] + 1
         self._heads[partition] = waiting[count][4] if count < len(waiting) else None
         if self.record_by_record:
-            self._open_epoch_of = partition
+            self._open_epoch = self._completed_epoch() + 1
         if self._step == "record":
             self._step = None
         elif self._step == "batch":
@@ -140,7 +160,7 @@ class ReplaySteering:
     def _one(self, partition: str) -> int:
         """Return 1 when it is the partition's turn: nothing else is open, no other has an older
         record."""
-        if self.record_by_record and self._open_epoch_of is not None:
+        if self.record_by_record and self._completed_epoch() < self._open_epoch:
             return 0
         if any(head is None for head in self._heads.values()):
             return 0  # whose record comes next is not known yet

@@ -23,9 +23,6 @@ from loom_runtime.runner import StreamingRunner
 
 INTERVAL_S = 0.1
 
-_RECORD_WAIT_S = 0.001
-"""Record by record, partitions wait for one another all the time."""
-
 
 class ReplaySide:
     """What a replay has beside a run.
@@ -50,8 +47,7 @@ class ReplaySide:
         control.at_limit = StopMode.DRAIN
         control.until_idle_ms = 0
         control.max_records = order.max_records
-        if order.record_by_record:
-            control.longest_wait_s = _RECORD_WAIT_S
+        control.longest_wait_s = self._steering.longest_wait_s
         self._ended = threading.Event()
         self._outbox: Outbox | None = None
         self._thread = threading.Thread(target=self._watch, name="replay", daemon=True)

@@ -102,7 +102,7 @@ class Ground:
         max_records: int | None = None,
         record_by_record: bool = False,
     ) -> ReplayPlan:
-        """Return a replay of the fork in *folder* at full speed.
+        """Return a replay of the fork in *folder*, which nobody looks at meanwhile, at full speed.
 
         Raises:
             ReplayFailedError: When there is no such revision.
@@ -117,6 +117,7 @@ class Ground:
             ends=ends,
             max_records=max_records,
             record_by_record=record_by_record,
+            in_memory=record_by_record,
             load_time_limit_ms=self.load_time_limit_ms,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -29,6 +30,7 @@ from loom_bench.protocol.replaying import ReplayOrder, ReplayProgress, SteerRepl
 from loom_bench.session.endings import ended
 from loom_bench.session.host_process import HostEnded, HostNews, HostProcess, OutputLine
 from loom_bench.session.load_deadline import LOOK_INTERVAL_S, LoadDeadline
+from loom_bench.session.snapshots.in_memory import lent_memory
 from loom_bench.session.snapshots.replay_value import StepUnit
 
 CAPTURE_FILE: Final = "loom-captured.bin"
@@ -62,6 +64,8 @@ class ReplayPlan:
         first_error: End at the first record that fails.
         pace: ``0`` for full speed, ``1`` as recorded.
         record_by_record: One record an epoch.
+        in_memory: Whether the fork may lie in memory meanwhile: nobody looks at it until the end,
+            and it stays as it was when the replay fails.
         paused: Whether to begin paused.
         real_topics: Whether outputs are written to their topics.
         load_time_limit_ms: Longest time that importing and compiling may take.
@@ -78,6 +82,7 @@ class ReplayPlan:
     first_error: bool = False
     pace: float = 0.0
     record_by_record: bool = False
+    in_memory: bool = False
     paused: bool = False
     real_topics: bool = False
     load_time_limit_ms: int = LOAD_TIME_LIMIT_MS
@@ -152,13 +157,15 @@ class ReplayRunner:
             ReplayFailedError: When it did not end in order.
             OSError: When no process can be started.
         """
-        self._host = host = HostProcess(self._news.put)
-        try:
-            self._load(host)
-            self._start(host)
-            return self._watch(host)
-        finally:
-            host.close()
+        folder = self._plan.folder
+        with lent_memory(folder) if self._plan.in_memory else nullcontext(folder) as place:
+            self._host = host = HostProcess(self._news.put)
+            try:
+                self._load(host)
+                self._start(host, place)
+                return self._watch(host)
+            finally:
+                host.close()
 
     def _load(self, host: HostProcess) -> None:
         plan = self._plan
@@ -192,15 +199,15 @@ class ReplayRunner:
                 self._stop_s = time.monotonic()
             self._take_always(host, news)
 
-    def _start(self, host: HostProcess) -> None:
+    def _start(self, host: HostProcess, place: Path) -> None:
         plan = self._plan
         host.send(
             Start(
-                store=str(plan.folder),
+                store=str(place),
                 paused=plan.paused,
                 live=True,
                 replay=ReplayOrder(
-                    capture=str(plan.capture),
+                    capture=str(place / CAPTURE_FILE),
                     ends=plan.ends,
                     max_records=plan.max_records,
                     first_error=plan.first_error,
