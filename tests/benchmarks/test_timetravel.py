@@ -26,6 +26,6 @@ def test_replays_are_raced_and_a_planted_record_is_found(tmp_path: Path) -> None
     with EmbeddedBroker.start() as broker:
         folder = tmp_path / "race"
         folder.mkdir()
-        race(report, folder, broker.bootstrap, records=10_000, turns=1)
+        race(report, folder, broker.bootstrap, records=30_000, turns=1)
     assert report.bars[-1].value is not None
     assert report.figures["record_by_record_per_s"]
