@@ -9,6 +9,7 @@ from functools import cache
 from msgspec.structs import replace
 
 from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.session.snapshots.replay_value import ReplayPhase
 from loom_bench.session.snapshots.value import (
     EpochView,
     FieldChange,
@@ -26,6 +27,7 @@ from loom_bench.session.snapshots.value import (
     Touch,
     Why,
 )
+from tests.tui import replay_values
 from tests.tui.error_groups import NOW_MS
 
 STEPS = (
@@ -217,6 +219,9 @@ def running() -> SnapshotsValue:
         why=why(),
         forks=FORKS,
         revisions=REVISIONS,
+        replay=replay_values.replay(),
+        comparison=replay_values.comparison(),
+        bisection=replay_values.bisection(),
     )
 
 
@@ -230,6 +235,19 @@ def failing() -> SnapshotsValue:
         value,
         timeline=replace(value.timeline, epochs=(*before, torn, last)),
         busy="forking epoch 200",
+        compatibility=replay_values.FIT,
+        comparison=replay_values.failed_comparison(),
+        bisection=replay_values.failed_bisection(),
+        replay=replace(
+            replay_values.replay(ReplayPhase.FAILED),
+            problem=Diagnosis(
+                code="import_failed",
+                message="NameError: name 'catalog' is not defined",
+                file="orders.py",
+                line=210,
+                hint="Did you mean: 'catalogue'?",
+            ),
+        ),
         problem=Diagnosis(
             code="store",
             message="part-0.sqlite3: the file is cut off after 40,960 bytes",

@@ -46,7 +46,20 @@ _DIALOGS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 """By name: the state, and the keys that lead there."""
 
-PICTURED_KEYS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {}
+PICTURED_KEYS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
+    "timeline": {"fork": ("running", ("f",)), "zoomed": ("running", ("tab", "z"))},
+    "forks": {
+        "checked": ("failing", ("G",)),
+        "map": ("failing", ("G", "m")),
+        "delete": ("running", ("d",)),
+    },
+    "replay": {"real": ("failing", ("G", "l", "g", "enter"))},
+    "compare": {
+        "difference": ("running", ("tab", "enter")),
+        "unstable": ("running", ("u",)),
+    },
+    "bisect": {"expression": ("running", ("j", "enter"))},
+}
 """By full screen, then by name: the state, and the keys that lead to more of what it shows."""
 
 _OTHER_STATES: dict[str, Callable[[], SessionValue]] = {

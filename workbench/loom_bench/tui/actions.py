@@ -8,7 +8,11 @@ from typing import Final
 from textual.binding import BindingType
 
 from loom_bench.tui.action import Action, bindings_of
+from loom_bench.tui.bisect.actions import ACTIONS as BISECT
+from loom_bench.tui.compare.actions import ACTIONS as COMPARE
+from loom_bench.tui.forks.actions import ACTIONS as FORKS
 from loom_bench.tui.inbox.actions import ACTIONS as INBOX
+from loom_bench.tui.replay.actions import ACTIONS as REPLAY
 from loom_bench.tui.stepping.actions import ACTIONS as STEPPING
 from loom_bench.tui.timeline.actions import ACTIONS as TIMELINE
 
@@ -160,6 +164,10 @@ ACTIONS: Final = (
     *INBOX,
     *STEPPING,
     *TIMELINE,
+    *FORKS,
+    *REPLAY,
+    *COMPARE,
+    *BISECT,
     Action("bench.help", "question_mark,f1", "Help", "Shows the keys.", _BENCH, "help"),
     Action("bench.palette", "colon,ctrl+p", "Commands", "Finds an action by its name.", _BENCH),
     Action("bench.snapshot", "ctrl+s", "Picture", "Writes the screen to an SVG file.", _BENCH),
@@ -199,6 +207,8 @@ _KEY_NAMES = {
     "pageup": "pgup",
     "comma": ",",
     "full_stop": ".",
+    "greater_than_sign": ">",
+    "less_than_sign": "<",
 }
 
 

@@ -93,6 +93,13 @@ def bytes_text(size_bytes: int) -> str:
     return f"{size / 1024:.1f} TiB"
 
 
+def bar_text(share: float, cells: int = 12) -> str:
+    """Return a share from 0 to 1 as a bar: ``[======      ] 50%``."""
+    inside = min(1.0, max(0.0, share))
+    done = round(inside * cells)
+    return f"[{'=' * done}{' ' * (cells - done)}] {inside:.0%}"
+
+
 def history_text(history: Sequence[int], cells: int) -> str:
     """Return the newest *cells* values as bars, the greatest of them full height."""
     newest = list(history[-cells:]) if cells > 0 else []

@@ -35,10 +35,14 @@ from typing import Final
 
 from loom_bench.session.envelopes.value import InboxValue
 from loom_bench.session.value import SessionValue
+from loom_bench.tui.bisect.screen import BisectScreen
+from loom_bench.tui.compare.screen import CompareScreen
+from loom_bench.tui.forks.screen import ForksScreen
 from loom_bench.tui.full_screen import FullScreen
 from loom_bench.tui.inbox.proof import inbox_badge
 from loom_bench.tui.inbox.screen import InboxScreen
 from loom_bench.tui.ink import Run
+from loom_bench.tui.replay.screen import ReplayScreen
 from loom_bench.tui.stepping.envelope_screen import EnvelopeScreen
 from loom_bench.tui.stepping.stop_screen import StopScreen
 from loom_bench.tui.timeline.key_screen import KeyScreen
@@ -72,4 +76,8 @@ SCREENS: Final[tuple[ScreenSpec, ...]] = (
     ScreenSpec("stop", "stop", StopScreen),
     ScreenSpec("timeline", "timeline", TimelineScreen),
     ScreenSpec("key", "key", KeyScreen),
+    ScreenSpec("forks", "forks", ForksScreen),
+    ScreenSpec("replay", "replay", ReplayScreen),
+    ScreenSpec("compare", "compare", CompareScreen),
+    ScreenSpec("bisect", "bisect", BisectScreen),
 )

@@ -6,7 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from loom_bench.session.value import BrokerView, Phase, Revision, SessionValue
-from loom_bench.tui.figures import bytes_text, count_text, rate_text, seconds_text, trend_text
+from loom_bench.tui.figures import (
+    bar_text,
+    bytes_text,
+    count_text,
+    rate_text,
+    seconds_text,
+    trend_text,
+)
 from loom_bench.tui.ink import Ink, Line, joined
 
 _PHASE_INKS = {
@@ -20,8 +27,6 @@ _PHASE_INKS = {
 }
 
 _BETWEEN = (" │ ", Ink.DIM)
-
-_BAR_CELLS = 12
 
 
 def status_lines(value: SessionValue, badges: Line = ()) -> Sequence[Line]:
@@ -112,8 +117,7 @@ def _broker(broker: BrokerView) -> Line:
 def _progress(share: float | None) -> str:
     if share is None:
         return ""
-    done = round(min(1.0, max(0.0, share)) * _BAR_CELLS)
-    return f" [{'=' * done}{' ' * (_BAR_CELLS - done)}] {share:.0%}"
+    return f" {bar_text(share)}"
 
 
 def _second(value: SessionValue) -> Iterator[Line]:

@@ -35,15 +35,6 @@ from loom_bench.session.snapshots.replay_value import StepUnit
 
 CAPTURE_FILE: Final = "loom-captured.bin"
 
-WARNING: Final = (
-    "Outputs to topics are captured. What a step does to the outside world by itself (calls, "
-    "files, mails) is not isolated and happens again; LOOM_REPLAY=1 is set for it."
-)
-WARNING_REAL: Final = (
-    "Outputs are written to their real topics. What a step does to the outside world by itself "
-    "happens again too; LOOM_REPLAY=1 is set for it."
-)
-
 _STOP_LIMIT_S = 10.0
 _LAST_LINES = 20
 _STALE_S = 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -11,6 +11,18 @@ from loom_bench.protocol.diagnosis import Diagnosis
 
 CURRENT = "current"
 """Stands for the code as it is on disk, where a revision is asked for."""
+
+WARNING: Final = (
+    "Outputs to topics are captured. What a step does to the outside world by itself (calls, "
+    "files, mails) is not isolated and happens again; LOOM_REPLAY=1 is set for it."
+)
+"""What is not isolated in a replay that captures."""
+
+WARNING_REAL: Final = (
+    "Outputs are written to their real topics. What a step does to the outside world by itself "
+    "happens again too; LOOM_REPLAY=1 is set for it."
+)
+"""What is not isolated in one that writes to real topics."""
 
 
 class StopWhen(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.session.snapshots.ground import Ground
-from loom_bench.session.snapshots.replay_run import (
-    WARNING,
-    WARNING_REAL,
-    ReplayFailedError,
-    ReplayPlan,
-)
-from loom_bench.session.snapshots.replay_value import ReplayRequest
+from loom_bench.session.snapshots.replay_run import ReplayFailedError, ReplayPlan
+from loom_bench.session.snapshots.replay_value import WARNING, WARNING_REAL, ReplayRequest
 from loom_runtime.recovery.history.forks import known_fork
 
 

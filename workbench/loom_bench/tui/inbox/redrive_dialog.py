@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from textual import on
@@ -21,7 +20,8 @@ from loom_bench.tui.figures import count_text, of_many
 from loom_bench.tui.inbox.redrive_lines import plan_lines, progress_lines
 from loom_bench.tui.inbox.redrive_scopes import Scope
 from loom_bench.tui.ink import Ink, Line
-from loom_bench.tui.widgets.line_table import Column, LineTable, TableForm
+from loom_bench.tui.widgets.choice_table import CHOICE_KEYS, ChoiceRow, choice_form
+from loom_bench.tui.widgets.line_table import LineTable
 from loom_bench.tui.widgets.lines import Lines
 from loom_bench.tui.widgets.turned_table import TurnedTable
 
@@ -32,26 +32,6 @@ _GOALS: Final = (
 )
 _RATES: Final[tuple[float | None, ...]] = (None, 1.0, 10.0, 100.0, 1_000.0, 10_000.0)
 _TOLD_ROWS: Final = 11
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A row: one of the choices, or doing it."""
-
-    key: str
-    word: str
-    told: str
-
-
-_FORM = TableForm[_Row](
-    (Column("", 1), Column("", 8), Column("", 0)),
-    lambda row, _: (
-        (">" if row.key == "do" else " ", Ink.KEY),
-        (row.word, Ink.STRONG if row.key == "do" else Ink.DIM),
-        (row.told, Ink.STRONG if row.key == "do" else Ink.PLAIN),
-    ),
-    lambda row: row.key,
-)
 
 
 class RedriveDialog(ModalScreen[None]):
@@ -75,7 +55,7 @@ class RedriveDialog(ModalScreen[None]):
         self._scope = self._goal = self._rate = 0
         self._topic = ""
         self._started = False
-        self._table = TurnedTable(_FORM)
+        self._table = TurnedTable(choice_form(8))
         self._field = Input(placeholder="TOPIC", classes="topic")
         self._told = Lines(classes="about")
         self._keys = Lines(classes="dialog-keys")
@@ -119,20 +99,20 @@ class RedriveDialog(ModalScreen[None]):
             return None
         return plan if plan.selection == self._scopes[self._scope].selection else None
 
-    def _rows(self, plan: RedrivePlan | None) -> Iterator[_Row]:
+    def _rows(self, plan: RedrivePlan | None) -> Iterator[ChoiceRow]:
         rate = _RATES[self._rate]
         goal, where = _GOALS[self._goal]
         if goal is RedriveGoal.TOPIC:
             where += f": {self._topic}" if self._topic else "; enter names it"
-        yield _Row("scope", "what", self._scopes[self._scope].title)
-        yield _Row("goal", "where to", where)
-        yield _Row(
+        yield ChoiceRow("scope", "what", self._scopes[self._scope].title)
+        yield ChoiceRow("goal", "where to", where)
+        yield ChoiceRow(
             "rate",
             "rate",
             "as fast as it goes" if rate is None else f"{count_text(int(rate))} records a second",
         )
         counted = "" if plan is None else f" {of_many(plan.records, 'record')}"
-        yield _Row("do", "redrive", counted)
+        yield ChoiceRow("do", "redrive", counted)
 
     # Choosing
 
@@ -231,11 +211,4 @@ def _keys(*, running: bool) -> Line:
             ("esc", Ink.KEY),
             (" lets it go on", Ink.DIM),
         )
-    return (
-        ("left right", Ink.KEY),
-        (" change   ", Ink.DIM),
-        ("enter", Ink.KEY),
-        (" on > does it   ", Ink.DIM),
-        ("esc", Ink.KEY),
-        (" closes", Ink.DIM),
-    )
+    return CHOICE_KEYS

@@ -9,6 +9,7 @@ from loom_bench.tui.dialogs.asking_line import LineDialog
 from loom_bench.tui.ink import Ink, plain
 from loom_bench.tui.timeline.epochs import EPOCHS, find_epoch, index_of
 from loom_bench.tui.timeline.fork_names import free_name, parent_of
+from loom_bench.tui.timeline.going import BeginsAtEpoch, HalvesEpochs
 from loom_bench.tui.timeline.time_screen import TimeScreen
 from loom_bench.tui.widgets.line_table import LineTable
 
@@ -23,6 +24,7 @@ class EpochActions(TimeScreen):
     def __init__(self, keymap: Mapping[str, str]) -> None:
         super().__init__(keymap)
         self.epochs: LineTable[EpochView] = LineTable(EPOCHS, id="epochs")
+        self._store = ""
 
     @property
     def chosen(self) -> EpochView | None:
@@ -36,9 +38,12 @@ class EpochActions(TimeScreen):
 
     def go_to(self, number: int) -> None:
         """Choose the epoch *number*, or the last one before it."""
-        timeline = self.timeline
-        if timeline is not None and timeline.epochs:
-            self.epochs.go_to(index_of(timeline.epochs, number))
+        timeline = self.bench.session.value().snapshots.timeline
+        if timeline is None or not timeline.epochs:
+            return
+        self._store = timeline.store  # it may not have been shown yet
+        self.epochs.show(timeline.epochs, self.now_ms)
+        self.epochs.go_to(index_of(timeline.epochs, number))
 
     def action_mark(self) -> None:
         """Go to the next epoch at which something happened."""
@@ -77,10 +82,8 @@ class EpochActions(TimeScreen):
 
     def action_fork(self) -> None:
         """Ask for a name, and fork the store at the chosen epoch."""
-        epoch, snapshots = self.chosen, self.snapshots
-        if epoch is None or not epoch.complete:
-            why = "there is none" if epoch is None else epoch.why_not or "it is not whole"
-            self.bench.tell(f"This epoch cannot be forked: {why}.", "warning")
+        epoch, snapshots = self._whole("forked"), self.snapshots
+        if epoch is None:
             return
         parent = parent_of(snapshots)
         told = (
@@ -95,6 +98,36 @@ class EpochActions(TimeScreen):
         taken = {fork.name for fork in snapshots.forks}
         dialog = LineDialog("fork", told, "NAME", free_name(taken, epoch.number))
         self.bench.push_screen(dialog, answered)
+
+    def action_compare(self) -> None:
+        """Compare two revisions from the chosen epoch."""
+        epoch, screen = self._whole("compared from"), self.bench.get_screen("compare")
+        if epoch is not None and isinstance(screen, BeginsAtEpoch):
+            screen.take_epoch(epoch.number)
+            self.bench.show_screen("compare")
+
+    def action_good(self) -> None:
+        """Have a bisection begin at the chosen epoch."""
+        epoch, screen = self._whole("where a bisection begins"), self.bench.get_screen("bisect")
+        if epoch is not None and isinstance(screen, HalvesEpochs):
+            screen.take_good(epoch.number)
+            self.bench.tell(f"A bisection begins at epoch {epoch.number}: f8 shows it.")
+
+    def action_bad(self) -> None:
+        """Have a bisection end at the chosen epoch."""
+        epoch, screen = self._whole("where a bisection ends"), self.bench.get_screen("bisect")
+        if epoch is not None and isinstance(screen, HalvesEpochs):
+            screen.take_bad(epoch.number)
+            self.bench.tell(f"A bisection ends at epoch {epoch.number}: f8 shows it.")
+
+    def _whole(self, use: str) -> EpochView | None:
+        """Return the chosen epoch; tell why it cannot be *use* where it is not whole."""
+        epoch = self.chosen
+        if epoch is not None and epoch.complete:
+            return epoch
+        why = "there is none" if epoch is None else epoch.why_not or "it is not whole"
+        self.bench.tell(f"This epoch cannot be {use}: {why}.", "warning")
+        return None
 
     def action_open(self) -> None:
         """Ask for the folder of a store, and open it."""

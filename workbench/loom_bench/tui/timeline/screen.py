@@ -39,7 +39,6 @@ class TimelineScreen(EpochActions):
         self._summary = Lines(classes="summary")
         self._strip = EpochStrip(id="epoch-strip")
         self.state = StatePane(id="state")
-        self._store = ""
 
     def compose_time(self) -> ComposeResult:
         """Yield the history as one line, the epochs, and the state."""

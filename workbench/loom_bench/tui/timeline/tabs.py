@@ -10,7 +10,7 @@ from loom_bench.session.snapshots.value import SnapshotsValue
 from loom_bench.tui.actions import BY_ID, key_text
 from loom_bench.tui.ink import Ink, Line, Run, plain
 
-TABS: Final = ("timeline", "key")
+TABS: Final = ("timeline", "key", "forks", "replay", "compare", "bisect")
 """Ids of the screens, from left to right."""
 
 

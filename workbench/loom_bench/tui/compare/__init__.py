@@ -1,0 +1,1 @@
+"""The screen that runs two revisions from one epoch and shows how they differ."""
