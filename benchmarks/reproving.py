@@ -9,58 +9,17 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.broker import prefill
+from benchmarks.envelope_flow import PARTITIONS, write_flow
 from benchmarks.report import progress
-from loom_bench.broker import topics
 from loom_bench.session.live.session import LiveSession
 from loom_bench.session.value import SessionValue
 
-PARTITIONS: Final = 4
+_NAME: Final = "proof"
 BACKLOG: Final = 3_000_000
 """Records that wait for the flow, so that it never waits for them while it is measured."""
 
 _BASE_S: Final = 8.0
 _LIMIT_S: Final = 180.0
-
-FLOW: Final = '''
-"""An order desk whose price list lacks a product."""
-
-import hashlib
-
-from loom_runtime import (
-    ErrorEnvelope, FromTopic, IntoTopic, LoomStruct, Message, Process, RecordStep, StreamFlow,
-)
-
-PRICES = {"tea": 450}
-
-
-class Order(LoomStruct):
-    number: int
-    product: str
-
-
-class Priced(LoomStruct):
-    number: int
-    cents: int
-    seal: str
-
-
-class Price(RecordStep[Order, Priced]):
-    def execute(self, message: Message[Order]) -> Priced:
-        order = message.payload
-        seal = b"%d" % order.number
-        for _ in range(10):
-            seal = hashlib.sha256(seal).digest()
-        return Priced(order.number, PRICES[order.product], seal.hex())
-
-
-flow = StreamFlow(
-    "proof",
-    source=FromTopic("proof.orders", payload=Order),
-    process=Process(Price),
-    output=IntoTopic("proof.priced", payload=Priced),
-    errors=IntoTopic("proof.broken", payload=ErrorEnvelope[Order]),
-)
-'''
 
 
 class ProofFailedError(RuntimeError):
@@ -92,16 +51,8 @@ def reprove(broker: str, folder: Path, envelopes: int, backlog: int = BACKLOG) -
     Raises:
         ProofFailedError: When something does not come within three minutes.
     """
-    path = folder / "proof.py"
-    path.write_text(FLOW)
-    names = ("proof.orders", "proof.priced", "proof.broken")
-    topics.create_topics(broker, dict.fromkeys(names, PARTITIONS))
+    path, _ = write_flow(folder, _NAME, broker)
     _fill(broker, 0, envelopes, "mug")
-    config = folder / "proof.yaml"
-    config.write_text(
-        f'kafka:\n  consumer: {{brokers: ["{broker}"], group_id: proof, '
-        f'auto_offset_reset: earliest}}\n  producer: {{brokers: ["{broker}"]}}\n'
-    )
     with LiveSession.open(str(path), broker=broker) as session:
         inbox = session.envelopes
         until(lambda: inbox.value().kept.kept >= envelopes, "the envelopes did not come")
@@ -112,7 +63,7 @@ def reprove(broker: str, folder: Path, envelopes: int, backlog: int = BACKLOG) -
         until(lambda: _read(session.value()) > envelopes, "the flow did not go on")
         base_per_s = _rate_over(session, lambda since_s: since_s > _BASE_S)
         progress(f"the flow makes {base_per_s:,.0f} records/s; it is mended now")
-        path.write_text(FLOW.replace('{"tea": 450}', '{"tea": 450, "mug": 700}'))
+        path.write_text(path.read_text().replace('{"tea": 450}', '{"tea": 450, "mug": 700}'))
         until(lambda: inbox.value().proving, "no proof began")
         began_s, before = time.monotonic(), _read(session.value())
         until(lambda: _read(session.value()) > before, "the new revision did not read")
@@ -149,7 +100,7 @@ def until(holds: Callable[[], object], what: str) -> None:
 def _fill(broker: str, first: int, count: int, product: str) -> None:
     prefill(
         broker,
-        "proof.orders",
+        f"{_NAME}.orders",
         (
             (
                 number % PARTITIONS,

@@ -16,9 +16,6 @@ TRACE_TIME_LIMIT_MS: Final = 10_000
 PROOF_TIME_LIMIT_MS: Final = 5_000
 """The same for one of many records: it waits for the processor behind the flow that runs."""
 
-PROOF_NICE: Final = 10
-"""Lower priority of a host that proves: beside a flow that runs it gets about a tenth."""
-
 
 # From the bench to a host that has loaded a revision and runs nothing
 
@@ -94,14 +91,12 @@ class ProveRecords(msgspec.Struct, frozen=True, kw_only=True, tag="prove_records
         id: Number that the answers carry.
         cases: The records.
         time_limit_ms: For one record, as in TraceRecord.
-        nice: Lower priority that the host takes for the rest of its life, 0 to 19.
-        share: Share of one processor that it may take, above 0 to 1.
+        share: Share of one processor's time that it may take, above 0 to 1.
     """
 
     id: int
     cases: tuple[ProofCase, ...]
     time_limit_ms: int = PROOF_TIME_LIMIT_MS
-    nice: int = PROOF_NICE
     share: float = 1.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
@@ -30,7 +31,16 @@ CHUNK_CASES: Final = 200
 """Records that are sent to the host at once: a proof can be given up between two chunks."""
 
 SHARE: Final = 0.5
-"""Of one processor, so that the flow that runs keeps nearly all of its pace."""
+"""Of one processor's time, so that the flow that runs keeps nearly all of its pace."""
+
+NICE: Final = 19
+"""A host that proves takes what nobody else wants: the flow that runs comes first."""
+
+_JUDGED_EVERY_S: Final = 0.25
+"""Verdicts are taken in together: each time their decisions are written, which takes the disk as
+long as proving twenty records."""
+
+_NOWHERE: Final = RecordPlace("", 0, 0)
 
 Judged = Callable[[Sequence[tuple[Kept, Verdict, str]]], None]
 
@@ -74,10 +84,14 @@ class Proving:
         self._waiting: list[Kept] = []
         self._by_id: dict[str, Kept] = {}
         self._cases: dict[str, ProofCase] = {}
+        self._ahead: dict[str, ProofCase] = {}
+        self._fetching = False
         self._number = 0
         self._trying = False
+        self._verdicts: list[tuple[Kept, Verdict, str]] = []
+        self._judged_s = 0.0
         self._hosts = Hosts(post, NoLines())
-        self._host = CodeHost(self._hosts, self._try_cases, self._told, self._lost)
+        self._host = CodeHost(self._hosts, self._try_cases, self._told, self._lost, nice=NICE)
 
     @property
     def active(self) -> bool:
@@ -90,18 +104,24 @@ class Proving:
         self._proof = proof
         # By place: what lies together is fetched together.
         self._waiting = sorted(
-            proof.envelopes, key=lambda each: each.envelope.source or ("", 0, 0), reverse=True
+            proof.envelopes, key=lambda each: each.envelope.source or _NOWHERE, reverse=True
         )
-        self._next_chunk()
+        self._fetch()
 
     def cancel(self) -> None:
-        """Give the proof under way up."""
-        self._proof, self._waiting, self._trying = None, [], False
-        self._cases, self._by_id = {}, {}
+        """Give the proof under way up; what it found and did not tell yet is forgotten."""
+        self._proof, self._waiting, self._trying, self._fetching = None, [], False, False
+        self._cases, self._ahead, self._by_id, self._verdicts = {}, {}, {}, []
         self._host.drop()
 
+    def stop(self) -> None:
+        """End the proof under way; what it found by now counts."""
+        self._judge()
+        self.cancel()
+
     def tick(self) -> None:
-        """Cut off what hangs; once a second."""
+        """Tell what was found, cut off what hangs; once a second."""
+        self._judge()
         self._host.tick()
 
     def close(self) -> None:
@@ -109,14 +129,13 @@ class Proving:
         self.cancel()
         self._hosts.close()
 
-    def _next_chunk(self) -> None:
+    def _fetch(self) -> None:
+        """Fetch the records of the next chunk: while they come, the one before is tried."""
         proof = self._proof
-        if proof is None:
-            return
         chunk = [self._waiting.pop() for _ in range(min(CHUNK_CASES, len(self._waiting)))]
-        if not chunk:
-            self._finish(None)
+        if proof is None or not chunk:
             return
+        self._fetching = True
         places = {place for each in chunk if (place := _wanted_place(each)) is not None}
         self._records.fetch(
             places, lambda found: self._post(partial(self._fetched, proof, chunk, found))
@@ -125,6 +144,7 @@ class Proving:
     def _fetched(self, proof: Proof, chunk: Sequence[Kept], found: Found | BrokerError) -> None:
         if proof is not self._proof:
             return
+        self._fetching = False
         if isinstance(found, BrokerError):
             self._finish(
                 Diagnosis(
@@ -135,21 +155,23 @@ class Proving:
                 )
             )
             return
-        untried: list[tuple[Kept, Verdict, str]] = []
         for kept in chunk:
             case = _case(kept, found, proof.flow)
             if isinstance(case, str):
-                untried.append((kept, Verdict.NOT_PROVED, case))
+                self._verdicts.append((kept, Verdict.NOT_PROVED, case))
             else:
-                self._by_id[case.id], self._cases[case.id] = kept, case
-        if untried:
-            self._judged(untried)
-        self._go_on(proof)
+                self._by_id[case.id], self._ahead[case.id] = kept, case
+        if not self._cases:
+            self._go_on(proof)
 
     def _go_on(self, proof: Proof) -> None:
         """Have a host try what is not tried yet."""
+        if not self._cases and not self._fetching:
+            self._cases, self._ahead = self._ahead, {}
+            self._fetch()
         if not self._cases:
-            self._next_chunk()
+            if not self._fetching:
+                self._finish(None)
         elif self._host.loaded is not None:
             self._try_cases()
         elif not self._host.there:
@@ -173,20 +195,28 @@ class Proving:
         )
 
     def _told(self, news: HostNews) -> None:
-        if not isinstance(news, Proved) or news.id != self._number:
+        proof = self._proof
+        if proof is None or not isinstance(news, Proved) or news.id != self._number:
             return
         self._host.extend()
-        verdicts = [
+        self._verdicts += [
             (self._by_id.pop(result.id), result.verdict, result.reason)
             for result in news.results
             if self._cases.pop(result.id, None) is not None
         ]
-        if verdicts:
-            self._judged(verdicts)
+        if time.monotonic() - self._judged_s >= _JUDGED_EVERY_S:
+            self._judge()
         if news.last:
             self._host.rest()
             self._trying = False
-            self._next_chunk()
+            self._go_on(proof)
+
+    def _judge(self) -> None:
+        """Tell what was found since the last time."""
+        verdicts, self._verdicts = self._verdicts, []
+        if verdicts:
+            self._judged(verdicts)
+        self._judged_s = time.monotonic()
 
     def _lost(self, problem: Diagnosis) -> None:
         """Take in that the host hung or ended: at the first record that it has not told of."""
@@ -200,11 +230,11 @@ class Proving:
         culprit = next(iter(self._cases), None)
         if culprit is not None:
             del self._cases[culprit]
-            self._judged([(self._by_id.pop(culprit), Verdict.CUT_OFF, problem.message)])
+            self._verdicts.append((self._by_id.pop(culprit), Verdict.CUT_OFF, problem.message))
         self._go_on(proof)
 
     def _finish(self, problem: Diagnosis | None) -> None:
-        self.cancel()
+        self.stop()
         self._ended(problem)
 
 

@@ -107,6 +107,8 @@ class TriageStore:
 
     def decided(self, envelope: Envelope) -> Decided:
         """Return what was decided about *envelope*."""
+        if not self._batches:
+            return OPEN
         number, at_ms, decided = self._of_envelope.get(envelope.id, (0, 0, OPEN))
         if at_ms and envelope.at_ms > at_ms + _SKEW_MS:
             number, decided = 0, OPEN
@@ -147,7 +149,7 @@ class TriageStore:
         if not decisions:
             return
         batch = _Batch(
-            max(self._batches, default=0) + 1, _now_ms(), by_hand, told, tuple(decisions)
+            next(reversed(self._batches), 0) + 1, _now_ms(), by_hand, told, tuple(decisions)
         )
         self._batches[batch.number] = batch
         self._apply(batch)

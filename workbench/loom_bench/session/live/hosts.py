@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -130,17 +132,21 @@ class Hosts:
         self._open: set[LiveHost] = set()
         self._closing: dict[LiveHost, threading.Thread] = {}
 
-    def spawn(self, lines: LineTaker | None = None) -> LiveHost:
+    def spawn(self, lines: LineTaker | None = None, *, nice: int = 0) -> LiveHost:
         """Start one.
 
         Args:
             lines: Who takes what it prints; ``None`` for the session's log.
+            nice: By how much it stands behind other processes for a processor, 0 to 19.
 
         Raises:
             OSError: When it could not be started.
         """
         host = LiveHost(self._post, lines or self._logs)
         self._open.add(host)
+        if nice:
+            with contextlib.suppress(OSError):  # it has ended already, and will tell so
+                os.setpriority(os.PRIO_PROCESS, host.pid, nice)
         return host
 
     def retire(self, host: LiveHost) -> None:

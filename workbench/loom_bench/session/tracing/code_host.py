@@ -29,6 +29,7 @@ class CodeHost:
         on_news: Called with what it answers.
         on_lost: Called with why there is no host any more: the code does not load, what it did
             took too long, or its process ended.
+        nice: By how much it stands behind other processes for a processor, 0 to 19.
     """
 
     def __init__(
@@ -37,6 +38,8 @@ class CodeHost:
         on_ready: Callable[[], None],
         on_news: Callable[[HostNews], None],
         on_lost: Callable[[Diagnosis], None],
+        *,
+        nice: int = 0,
     ) -> None:
         self.printed = Printed()
         self.loaded: Loaded | None = None
@@ -44,6 +47,7 @@ class CodeHost:
         self._on_ready = on_ready
         self._on_news = on_news
         self._on_lost = on_lost
+        self._nice = nice
         self._host: LiveHost | None = None
         self._target = ""
         self._deadline: Deadline | None = None
@@ -60,7 +64,7 @@ class CodeHost:
             OSError: When no process can be started.
         """
         self.drop()
-        host = self._hosts.spawn(self.printed)
+        host = self._hosts.spawn(self.printed, nice=self._nice)
         host.on_news = self._take
         self._host, self._target = host, command.target
         self.send(command, command.time_limit_ms)
