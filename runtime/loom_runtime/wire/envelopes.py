@@ -146,7 +146,7 @@ def decode_envelope(
     Raises:
         EnvelopeDecodeError: When the record holds no envelope, or its payload is no *payload_type*.
     """
-    wanted = error_envelope_type(Any if payload_type is None else payload_type)
+    wanted = _PLAIN if payload_type is None else error_envelope_type(payload_type)
     if value is None:
         raise EnvelopeDecodeError("the record has no value (a tombstone)")
     try:
@@ -188,6 +188,7 @@ def _meta_of(envelope: ErrorEnvelope[Any]) -> ErrorMessageMeta:
     return envelope.transport or _NO_META
 
 
+_PLAIN: Final = error_envelope_type(Any)
 _OUTLINE: Final = msgpack_decoder(_Outline)
 _WIRE_ERROR: Final = msgpack_decoder(WireErrorPayload)
 _json = lru_cache(maxsize=256)(json_decoder)

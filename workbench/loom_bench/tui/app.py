@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -45,6 +46,9 @@ from loom_bench.tui.widgets.plain_scroll_bar import use_plain_scroll_bars
 
 _FRAMES_PER_S = 8
 _FIRST_LOOK_S = 0.02
+_SWITCH_INTERVAL_S = 0.001
+"""The screen's thread waits this long for each other thread that computes; Python's 5 ms show."""
+
 _NOTICES_AT_ONCE = 3
 _GREETING_S = 15.0
 _MAX_NOTICE_CELLS = 400
@@ -108,6 +112,7 @@ class WorkbenchApp(App[None]):
 
     def on_mount(self) -> None:
         """Show the first value and begin to follow it."""
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
         self.set_keymap(dict(self._keys.keys))
         self.push_screen(self.main)
         for screen_id, screen in self._screens.items():

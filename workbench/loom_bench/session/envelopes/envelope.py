@@ -81,12 +81,11 @@ def read_envelope(record: TopicRecord, identity: str | None = None) -> Envelope 
         record: A record of an error or dead-letter topic.
         identity: Its identity when it does not lie on a topic here.
     """
-    names = {name for name, _ in record.headers}
-    if ERROR_KIND not in names:
-        foreign = foreign_failure(record.headers) if names else None
+    if record.headers and all(name != ERROR_KIND for name, _ in record.headers):
+        foreign = foreign_failure(record.headers)
         if foreign is not None:
             return _of_foreign(record, foreign, identity)
-        if DLQ_ERROR in names:
+        if any(name == DLQ_ERROR for name, _ in record.headers):
             return _of_dead_letter(record, identity)
     decoded = decoded_envelope(record)
     return None if decoded is None else _of_ours(record, decoded, identity)

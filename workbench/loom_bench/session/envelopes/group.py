@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
+
+import msgspec
 
 from loom_bench.protocol.tracing import Verdict
 from loom_bench.session.envelopes.envelope import Envelope
@@ -25,9 +26,9 @@ WRITTEN: Final = attrgetter("written")
 """What orders envelopes."""
 
 
-@dataclass(slots=True, eq=False)
-class Kept:
-    """A kept envelope.
+class Kept(msgspec.Struct, eq=False, gc=False):
+    """A kept envelope. The garbage collector leaves it alone, or it would look through tens of
+    thousands of them again and again, and stop the screen for it.
 
     Attributes:
         envelope: It.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -18,8 +19,9 @@ from loom_bench.session.envelopes.value import TopicReading
 _WAITING: Final = 4
 """Batches that may wait for the inbox; then reading waits."""
 
-_SHARE: Final = 0.5
-"""Of one processor, while there is a flood: the screen and the flow have the rest."""
+_SHARE: Final = 0.4
+"""Of one processor, for reading envelopes and taking them in, while there is a flood: the screen
+has the rest."""
 
 Post = Callable[[Callable[[], None]], None]
 """Has something done on the inbox's thread."""
@@ -45,6 +47,7 @@ class Intake:
         self._arrived = arrived
         self._room = threading.Semaphore(_WAITING)
         self._closing = threading.Event()
+        self._owed_s = 0.0
         self._strange: dict[str, int] = {}
         self._state: tuple[tuple[Followed, ...], BrokerError | None] = (), None
         self._following = Following(
@@ -105,13 +108,18 @@ class Intake:
         while not self._room.acquire(timeout=0.1):
             if self._closing.is_set():
                 return
+        # What the inbox's own thread has spent on envelopes since the last batch.
+        owed_s, self._owed_s = self._owed_s, 0.0
+        self._closing.wait(owed_s / _SHARE)
         self._post(partial(self._hand_over, envelopes, records))
 
     def _hand_over(self, envelopes: list[Envelope], records: list[TopicRecord]) -> None:
         self._room.release()
+        began_s = time.thread_time()
         for record in records:
             self.upto[record.topic, record.partition] = record.offset + 1
         self._arrived(envelopes)
+        self._owed_s += time.thread_time() - began_s
 
     def _told(self, followed: tuple[Followed, ...], error: BrokerError | None) -> None:
         # A record counts as read when it was handed over, not when it has arrived.

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Final, NamedTuple
 
+from msgspec.structs import astuple
+
 from loom_bench.broker.place import RecordPlace
 from loom_bench.session.envelopes.envelope import Envelope
 
@@ -58,15 +60,16 @@ class RedriveList:
         self._database.execute("BEGIN")
         for envelope, source in envelopes:
             carrier = None if not envelope.carries_record else str(envelope.place)
+            where = astuple(source)
             self._database.execute(
                 # Of several envelopes of a record the one of its last attempt counts.
                 "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
                 "attempt = excluded.attempt, fingerprint = excluded.fingerprint "
                 "WHERE excluded.attempt > attempt",
-                (*source, carrier, envelope.key, envelope.fingerprint, envelope.attempt),
+                (*where, carrier, envelope.key, envelope.fingerprint, envelope.attempt),
             )
             self._database.execute(
-                "INSERT INTO envelopes VALUES (?, ?, ?, ?)", (envelope.id, *source)
+                "INSERT INTO envelopes VALUES (?, ?, ?, ?)", (envelope.id, *where)
             )
         self._database.execute("COMMIT")
 
@@ -95,7 +98,7 @@ class RedriveList:
     def has(self, place: RecordPlace) -> bool:
         """Return whether a record is among them."""
         found = self._database.execute(
-            "SELECT 1 FROM records WHERE topic = ? AND partition = ? AND offset = ?", place
+            "SELECT 1 FROM records WHERE topic = ? AND partition = ? AND offset = ?", astuple(place)
         ).fetchone()
         return found is not None
 
@@ -141,7 +144,7 @@ class RedriveList:
                 row[0]
                 for row in self._database.execute(
                     "SELECT id FROM envelopes WHERE topic = ? AND partition = ? AND offset = ?",
-                    place,
+                    astuple(place),
                 )
             )
         return found

@@ -46,6 +46,8 @@ _NUMBER_BITS: Final = 40
 
 _TRIMMED_AT_ONCE: Final = 500
 
+_NO_FILTER: Final = InboxFilter()
+
 
 class Shelf:
     """Keeps envelopes. Used by one thread.
@@ -71,6 +73,7 @@ class Shelf:
     def add(self, envelopes: Iterable[Envelope]) -> None:
         """Take in envelopes."""
         self._by_time = None
+        everything = self._filter == _NO_FILTER
         for envelope in envelopes:
             self._seen += 1
             group = self._group(envelope)
@@ -79,7 +82,7 @@ class Shelf:
                 continue
             written = (envelope.at_ms << _NUMBER_BITS) + self._seen
             kept = Kept(envelope, self._seen, written, self._decided(envelope))
-            kept.matches = fits(kept, self._filter, self._needle)
+            kept.matches = everything or fits(kept, self._filter, self._needle)
             group.add(kept)
             self._by_number[kept.number] = kept
             self._by_id[envelope.id] = kept
@@ -174,7 +177,7 @@ class Shelf:
 
     def groups(self) -> tuple[InboxGroup, ...]:
         """Return the groups that the filter lets through, the one that failed last first."""
-        every = self._filter == InboxFilter()
+        every = self._filter == _NO_FILTER
         found = [
             group.view(fingerprint, self._reload, self._proved_in)
             for fingerprint, group in self._groups.items()
