@@ -100,6 +100,11 @@ class Terminal:
         with self._changed:
             return [each for each in self._painted if each.at_ns >= since_ns]
 
+    def text(self, since_ns: int = 0) -> str:
+        """What was painted since then, in the order of writing, without escape codes."""
+        data = b"".join(each.data for each in self.painted(since_ns))
+        return _ESCAPES.sub(b"", data).decode("utf-8", "ignore")
+
     def press(self, keys: bytes) -> int:
         """Press keys, as the bytes that a terminal sends; return when."""
         at_ns = time.monotonic_ns()
