@@ -97,6 +97,8 @@ def test_a_fix_is_proved_and_redriven_and_a_regression_is_open_again(desk: Desk)
     assert odd.proof is not None
     assert (odd.proof.same_error, odd.proof.passes) == (3, 0)
     assert value.node_proofs["Price"].passes == 3
+    # What envelopes call the revision is its number in this session.
+    assert {group.revision for group in value.groups} == {"r1"}
 
     desk.live.edit("        if order.id % 3 == 1:\n            pass\n", NO_PRICE_OTHERWISE)
     value = desk.until_proved(3)

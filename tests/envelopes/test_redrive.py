@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from loom_bench.session.envelopes import redriving, shelf
 from loom_bench.session.envelopes.redrive_value import RedrivePlan, RedriveProgress
+from loom_bench.session.envelopes.repeating import behind_a_fan_out
 from loom_bench.session.envelopes.terms import (
     InboxFilter,
     RedriveGoal,
@@ -17,7 +19,11 @@ from loom_bench.session.envelopes.terms import (
     TriageState,
 )
 from loom_bench.session.envelopes.value import InboxValue
+from loom_runtime import ConfigContext, compile_flow
+from loom_runtime.compiler.document import document_of
+from loom_runtime.compiler.plan import NodeKind
 from loom_runtime.wire.headers import ATTEMPT, DLQ_ERROR, FAILED_AS
+from sample_flows import orders
 from tests.broker_fixtures import NewRecord, Topics
 from tests.envelopes.foreign_writers import spring
 from tests.envelopes.inboxes import Opened, Place, opened
@@ -293,3 +299,27 @@ def test_a_group_is_redriven_with_what_is_counted_only(
     assert (plan.records, plan.decided, progress.written) == (399, 1, 399)
     assert states == {TriageState.REDRIVEN: 399, TriageState.IGNORED: 1}
     assert len(place.read(place.source)) == 799
+
+
+def test_what_comes_twice_behind_a_fan_out_is_warned_of() -> None:
+    """In the order desk a bad price repeats nothing; a notice that fails repeats five branches."""
+    client = {"brokers": ["localhost:9092"]}
+    config = {"kafka": {"consumer": {**client, "group_id": "orders"}, "producer": client}}
+    plan = document_of(compile_flow(orders.flow, config=ConfigContext.from_dict(config)))
+    behind = behind_a_fan_out(plan)
+
+    assert {"CountCustomer", "NotifyCustomer", "RateRisk", "IntoTopic(loyalty)"} < behind
+    assert not behind & {"CheckOrder", "DropTests", "PriceOrder", "Router", "Broadcast"}
+
+
+def test_a_redrive_into_a_fan_out_says_how_many_repeat(place: Place) -> None:
+    (price,) = place.flow.plan.nodes
+    fan_out = replace(price, id="All", name="All", kind=NodeKind.BROADCAST)
+    check = replace(price, id="Check", name="Check")
+    nodes = (check, replace(fan_out, path=(1,)), replace(price, path=(1, 0, 0)))
+    place.flow = place.flow._replace(plan=replace(place.flow.plan, nodes=nodes))
+    place.write_orders([(0, "unicorn", "a"), (1, "unicorn", "b")])
+    place.write_envelopes(place.envelope(0, "a"), place.envelope(1, "b", node="Check"))
+    with opened(place) as box:
+        box.until_seen(2)
+        assert planned(box).repeating == 1

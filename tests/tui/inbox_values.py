@@ -290,6 +290,7 @@ def planned(value: InboxValue, **changes: Any) -> InboxValue:
         parked=4,
         decided=2,
         without_source=1,
+        repeating=3,
         overtaken=7,
         overtaken_keys=("customer-007", "customer-112"),
         address="127.0.0.1:19092",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from tests.tui import values
+from loom_bench.session.envelopes.value import ProofTally
+from tests.tui import inbox_values, values
 from tests.tui.running_app import Bench, ScriptedEditor, bench
 
 pytestmark = pytest.mark.asyncio
@@ -32,6 +33,22 @@ async def test_failing_slow_and_changed_nodes_are_marked_without_colour(
         assert _row_of(seen, "RateRisk").startswith("│!")
         assert _row_of(seen, "DropTests").startswith("│*")
         assert "RoundPrice removed" in seen.text
+
+
+async def test_a_node_tells_how_its_failures_do_in_the_newest_code() -> None:
+    async with bench(values.failing(), inbox=inbox_values.failing(), size=(160, 45)) as seen:
+        assert "same error in r2" in _row_of(seen, "PriceOrder")
+        assert "9 pass 3 not r2" in _row_of(seen, "CheckOrder")
+        assert "r2" not in _row_of(seen, "DropTests")
+        await seen.press("v")
+        seen.app.main.graph.select("PriceOrder")
+        await seen.press()
+        assert any("x412 r2 same error" in row for row in seen.rows)
+        assert any("x7 r2 9/12 pass" in row for row in seen.rows)
+        # It is redrawn when another revision was tried.
+        fixed = {"PriceOrder": ProofTally(revision=3, passes=51)}
+        await seen.shows_inbox(replace(inbox_values.failing(), node_proofs=fixed))
+        assert any("x412 r3 pass" in row for row in seen.rows)
 
 
 async def test_a_folded_node_looks_like_the_worst_of_its_inside() -> None:

@@ -82,6 +82,11 @@ def print_plan(plan: RedrivePlan, *, as_json: bool) -> None:
     ):
         if count:
             click.echo(f"  left out: {count:,} {why}")
+    if plan.repeating:
+        click.echo(
+            f"  beware: {counted(plan.repeating, 'record')} failed behind a fan-out: what their "
+            "other branches wrote will be written again"
+        )
     if plan.overtaken:
         keys = ", ".join(safe(each, max_cells=40) for each in plan.overtaken_keys[:3])
         click.echo(

@@ -55,7 +55,7 @@ class MainScreen(FullScreen):
 
     def show_body(self, value: SessionValue, now_ms: int) -> None:
         """Draw *value*."""
-        self.graph.show(value)
+        self.graph.show(value, self.bench.session.envelopes.value().node_proofs)
         news = graph_news(value, all_in_sight=self.graph.all_in_sight)
         self._news.display = bool(news)
         self._news.show((news,))

@@ -84,6 +84,8 @@ class FlowDesk:
         self._filter = InboxFilter()
         self._window: tuple[str | None, int, int] = None, 0, _ROWS
         self._proof_revision = 0
+        self._numbers: dict[str, str] = {}
+        self._know_revision(flow)
 
     # The flow
 
@@ -93,6 +95,7 @@ class FlowDesk:
         for topic in set(flow.topics) - set(self.flow.topics):
             self._intake.add(topic)
         self.flow = flow
+        self._know_revision(flow)
         if reloaded:
             self._shelf.reloaded()
             self.prove(load)
@@ -240,8 +243,20 @@ class FlowDesk:
     # What comes
 
     def _arrived(self, envelopes: list[Envelope]) -> None:
-        self._shelf.add(envelopes)
+        numbers = self._numbers
+        self._shelf.add(
+            [
+                msgspec.structs.replace(each, revision=numbers[each.revision])
+                if each.revision in numbers
+                else each
+                for each in envelopes
+            ]
+        )
         self._changed()
+
+    def _know_revision(self, flow: InboxFlow) -> None:
+        if flow.revision_name:
+            self._numbers.setdefault(flow.revision_name, f"r{flow.revision}")
 
     def _judged(self, verdicts: Sequence[tuple[Kept, Verdict, str]]) -> None:
         self._decisions.judged(verdicts, self._proof_revision)

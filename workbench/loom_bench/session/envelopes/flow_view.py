@@ -24,6 +24,7 @@ class InboxFlow(NamedTuple):
         lasting: What the broker's topics are known by in every session; ``None`` when they end
             with this one.
         revision: Number of the revision of its code.
+        revision_name: What that revision is called in envelopes.
         security: How to log in where it does.
     """
 
@@ -35,6 +36,7 @@ class InboxFlow(NamedTuple):
     owned: bool
     lasting: str | None = None
     revision: int = 1
+    revision_name: str = ""
     security: ClientSecurity = NO_SECURITY
 
     @property

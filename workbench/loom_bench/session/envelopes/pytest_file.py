@@ -14,6 +14,7 @@ from loom_bench.session.envelopes.given_states import GivenState
 from loom_bench.session.envelopes.unfinished import UnfinishedTraceError
 from loom_bench.session.live.sources import module_path
 from loom_runtime.compiler.document_parts import PlanDocument
+from loom_runtime.compiler.plan import NodeKind
 from loom_runtime.tracing.shown import ValueForm
 from loom_runtime.tracing.trace import SourceRecord, Trace, TraceOutcome
 
@@ -70,6 +71,7 @@ def expected_of(trace: Trace, plan: PlanDocument) -> Expected:
             node=failure.node,
         )
     wanted = {sink.id for sink in plan.sinks}
+    wanted |= {node.id for node in plan.nodes if node.kind is NodeKind.INTO_TOPIC}
     taken = [each for stop in trace.stops if stop.node in wanted for each in stop.takes]
     left_out = sum(stop.takes_left_out for stop in trace.stops if stop.node in wanted)
     whole = not left_out and all(
@@ -209,7 +211,7 @@ def _passes(expected: Expected) -> Iterator[str]:
         yield ""
         return
     yield "    written = [msgspec.to_builtins(message.payload) for message in runner.output]"
-    yield "    assert sorted(map(in_order, written)) == sorted(map(in_order, EXPECTED))"
+    yield "    assert sorted(written, key=in_order) == sorted(EXPECTED, key=in_order)"
     yield ""
     yield ""
     yield "def in_order(payload: object) -> str:"

@@ -18,6 +18,7 @@ from loom_bench.session.envelopes.flow_view import InboxFlow
 from loom_bench.session.envelopes.group import PROVABLE
 from loom_bench.session.envelopes.redrive_list import RedriveList
 from loom_bench.session.envelopes.redrive_value import RedrivePlan, RedriveTopic
+from loom_bench.session.envelopes.repeating import behind_a_fan_out
 from loom_bench.session.envelopes.terms import Origin, RedriveGoal, TriageState
 from loom_bench.session.envelopes.triage import Decided
 from loom_runtime.execution.sampling import key_text
@@ -91,6 +92,8 @@ class RedrivePlanner:
         self._records = RedriveList()
         self._counts: Counter[str] = Counter()
         self._left_out: list[tuple[str, Decided]] = []
+        to_flow = plan.target.goal is not RedriveGoal.TOPIC
+        self._repeating = behind_a_fan_out(flow.plan) if to_flow else frozenset[str]()
 
     def make(self) -> Planned:
         """Return the dry run; its problem says when it could not be made."""
@@ -156,6 +159,8 @@ class RedrivePlanner:
                 self._left_out.append((envelope.id, decided))
                 continue
             self._counts["envelopes"] += 1
+            if envelope.origin is not Origin.DEAD_LETTER and envelope.node in self._repeating:
+                self._counts["repeating"] += 1
             yield envelope, place
 
     def _record_of(self, envelope: Envelope) -> RecordPlace | None:
@@ -179,6 +184,7 @@ class RedrivePlanner:
             parked=counts["parked"],
             decided=counts["decided"],
             without_source=counts["without_source"],
+            repeating=counts["repeating"],
         )
 
     def _topics(self) -> Iterator[RedriveTopic]:

@@ -37,6 +37,8 @@ class RedrivePlan(msgspec.Struct, frozen=True, kw_only=True):
         decided: Envelopes left out, because they are redriven, ignored or discarded: open and
             fixed ones are redriven.
         without_source: Envelopes left out, because their record is known no more.
+        repeating: Envelopes of records that had become several before they failed, by a Broadcast
+            or an expander: what came of their other parts comes out twice.
         overtaken: Records whose key has later records in the source topic that the flow has read;
             redriven, they come after those.
         overtaken_keys: Some of their keys, shown form.
@@ -56,6 +58,7 @@ class RedrivePlan(msgspec.Struct, frozen=True, kw_only=True):
     parked: int = 0
     decided: int = 0
     without_source: int = 0
+    repeating: int = 0
     overtaken: int = 0
     overtaken_keys: tuple[str, ...] = ()
     unchecked: int = 0

@@ -23,5 +23,6 @@ def flow_of(
         owned=broker.owned,
         lasting=broker.lasting,
         revision=host.revision,
+        revision_name=loaded.revision,
         security=loaded.security,
     )

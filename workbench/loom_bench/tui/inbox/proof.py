@@ -37,10 +37,9 @@ def group_proof(group: InboxGroup) -> Run:
     them when none is open."""
     proof = group.proof
     if proof is not None and proof.waiting:
-        done = proof.passes + proof.same_error + proof.different_error + proof.untried
-        return (f"r{proof.revision} proves {done}/{done + proof.waiting}", Ink.WARN)
+        return tally_run(proof)
     if group.open and proof is not None:
-        return _proved(proof)
+        return tally_run(proof)
     if group.open:
         return ("open", Ink.BAD)
     if group.states.get(TriageState.FIXED):
@@ -49,7 +48,11 @@ def group_proof(group: InboxGroup) -> Run:
     return ("", Ink.DIM) if decided is None else (decided.value, STATE_INKS[decided])
 
 
-def _proved(proof: ProofTally) -> Run:
+def tally_run(proof: ProofTally) -> Run:
+    """Return in two or three words how records do in the revision of a proof."""
+    if proof.waiting:
+        done = proof.passes + proof.same_error + proof.different_error + proof.untried
+        return (f"r{proof.revision} proves {done}/{done + proof.waiting}", Ink.WARN)
     told = [
         (count, word)
         for count, word in (
@@ -71,13 +74,24 @@ def _proved(proof: ProofTally) -> Run:
     return (f"{count_text(proof.passes)} pass {count_text(failing)} not {revision}", Ink.WARN)
 
 
+def short_tally(proof: ProofTally) -> Run:
+    """Return the same in ten cells, for a box of the graph."""
+    tried = proof.passes + proof.same_error + proof.different_error + proof.untried
+    _, ink = tally_run(proof)
+    if not proof.waiting and tried in (proof.passes, proof.same_error):
+        word = "pass" if proof.passes else "same error" if tried else ""
+    else:
+        word = f"{count_text(proof.passes)}/{count_text(tried + proof.waiting)} pass"
+    return (f"r{proof.revision} {word}".rstrip(), ink)
+
+
 def inbox_badge(inbox: InboxValue) -> Run | None:
     """Return how many envelopes are open, and how they do; ``None`` while there is none."""
     if not inbox.kept.seen:
         return None
     passing = ""
-    if inbox.proof is not None and inbox.open:
-        passing = f", {count_text(inbox.proof.passes)} pass in r{inbox.proof.revision}"
+    if inbox.proof is not None and inbox.open and inbox.proof.passes:
+        passing = f", {count_text(inbox.proof.passes)} fixed in r{inbox.proof.revision}"
     return (f"{count_text(inbox.open)} open{passing}", Ink.BAD if inbox.open else Ink.GOOD)
 
 

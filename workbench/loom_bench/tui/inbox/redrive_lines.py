@@ -36,6 +36,11 @@ def plan_lines(plan: RedrivePlan | None) -> Iterator[Line]:
     if plan.target.goal is RedriveGoal.FLOW:
         yield (("  through the flow; what comes out is written to its topics", Ink.DIM),)
     yield from _left_out(plan)
+    if plan.repeating:
+        yield (
+            (f"! {count_text(plan.repeating)} failed behind a fan-out", Ink.WARN),
+            ("  what their other branches wrote is written again", Ink.DIM),
+        )
     yield from _overtaken(plan)
     if plan.problem is not None:
         yield ((f"x {plan.problem.message}", Ink.BAD),)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from loom_bench.session.envelopes.value import ProofTally
 from loom_bench.session.value import NodeView, SessionValue
 from loom_bench.tui.figures import count_text, millis_text, rate_text
 from loom_bench.tui.health import MARKS, Health, health_of, worst
+from loom_bench.tui.inbox.proof import short_tally
 from loom_bench.tui.ink import Ink, Line, Run
 from loom_runtime.compiler.document_parts import NodeDocument, PlanDocument
 
@@ -19,11 +21,18 @@ class GraphLook:
     Args:
         value: The value.
         folded: Ids of nodes whose inside is hidden.
+        proofs: How failures do in the newest revision, by node.
     """
 
-    def __init__(self, value: SessionValue, folded: Collection[str]) -> None:
+    def __init__(
+        self,
+        value: SessionValue,
+        folded: Collection[str],
+        proofs: Mapping[str, ProofTally] | None = None,
+    ) -> None:
         self.plan = value.plan
         self.folded = folded
+        self._proofs = proofs or {}
         self._value = value
         self._healths: dict[str, Health] = {}
 
@@ -46,11 +55,19 @@ class GraphLook:
         mark = MARKS[self.health(box_id)]
         return CHANGED_MARK if mark == " " and box_id in self._value.changed_nodes else mark
 
+    def proof(self, box_id: str) -> ProofTally | None:
+        """Return how the failures of a node do in the newest revision; ``None`` before they were
+        tried there. What could not be read is the source's."""
+        if self.plan is not None and box_id == self.plan.source.id:
+            return self._proofs.get("") or self._proofs.get(box_id)
+        return self._proofs.get(box_id)
+
     def note(self, box_id: str) -> Line:
         """Return the figures of a node, or of the source."""
+        proof = self.proof(box_id)
         if self.plan is not None and box_id == self.plan.source.id:
-            return (*self._source_figures(), *self._lag())
-        return note_of(self.view(box_id))
+            return (*self._source_figures(proof), *self._lag())
+        return note_of(self.view(box_id), proof)
 
     def source_rate(self) -> Run:
         """Return how many records a second the source reads."""
@@ -59,10 +76,10 @@ class GraphLook:
             return ("-", Ink.DIM)
         return (rate_text(sum(view.rate_per_s for view in offsets)), Ink.PLAIN)
 
-    def _source_figures(self) -> Line:
+    def _source_figures(self, proof: ProofTally | None) -> Line:
         view = self.view(self.plan.source.id) if self.plan is not None else None
         if view is not None:
-            return note_of(view)
+            return note_of(view, proof)
         rate, ink = self.source_rate()
         return ((rate if rate == "-" else f"{rate}/s", ink),)
 
@@ -71,16 +88,20 @@ class GraphLook:
         return ((f" lag {count_text(sum(lags))}", Ink.DIM),) if lags else ()
 
 
-def note_of(view: NodeView | None) -> Line:
-    """Return a node's live figures: rate, p50 and p99, failures, held and late records."""
+def note_of(view: NodeView | None, proof: ProofTally | None = None) -> Line:
+    """Return a node's live figures: rate, p50 and p99, failures, held and late records. How its
+    failures do in the newest revision takes the place of p50 and p99."""
     if view is None:
         return (("-", Ink.DIM),)
     line = [(f"{rate_text(view.rate_per_s)}/s", Ink.PLAIN)]
-    if view.p99_ms is not None:
+    if view.p99_ms is not None and proof is None:
         slow = health_of(view) is Health.SLOW
         line.append((f" {two_times(view)}", Ink.WARN if slow else Ink.DIM))
     if view.errors:
         line.append((f" {MARKS[Health.FAILING]}{count_text(view.errors)}", Ink.BAD))
+    if proof is not None:
+        text, ink = short_tally(proof)
+        line.append((f" {text}", ink))
     if view.held:
         line.append((f" h{count_text(view.held)}", Ink.ACCENT))
     if view.late:

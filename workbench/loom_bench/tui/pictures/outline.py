@@ -10,6 +10,7 @@ from loom_bench.graph.shapes import Box, Chain, Frame, Item, Split, Way
 from loom_bench.session.value import NodeView
 from loom_bench.tui.figures import count_text, millis_text, rate_text
 from loom_bench.tui.health import INKS, MARKS, Health
+from loom_bench.tui.inbox.proof import tally_run
 from loom_bench.tui.ink import Ink, Line, Run, fitted, width_of
 from loom_bench.tui.pictures.look import GraphLook
 from loom_bench.tui.pictures.spots import Spot
@@ -95,6 +96,10 @@ class OutlinePicture:
         row = self._rows[y - 1]
         name = self._name(row, look)
         label = (f"  {row.label}" if row.label else "", Ink.DIM)
+        proof = look.proof(row.box.id)
+        if proof is not None:
+            text, ink = tally_run(proof)
+            label = (f"  {text}", ink)
         return self._columns(name, label, self._counted(row.box.id, look))
 
     def cursor_row(self, selected: int) -> int | None:

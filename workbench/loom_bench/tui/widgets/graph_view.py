@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -11,6 +11,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
+from loom_bench.session.envelopes.value import ProofTally
 from loom_bench.session.value import SessionValue
 from loom_bench.tui.actions import bindings
 from loom_bench.tui.health import Health, health_of
@@ -63,6 +64,7 @@ class GraphView(OverBoxes, Painter, Scrolled, can_focus=True):
         self._plan: PlanDocument | None = None
         self._look: GraphLook | None = None
         self._look_from: tuple[object, ...] = ()
+        self._proofs: Mapping[str, ProofTally] = {}
         self._picture: GraphPicture | None = None
         self._drawn_for: tuple[object, ...] = ()
         self._folded: frozenset[str] = frozenset()
@@ -72,13 +74,16 @@ class GraphView(OverBoxes, Painter, Scrolled, can_focus=True):
 
     # What it shows
 
-    def show(self, value: SessionValue) -> None:
-        """Show the plan and the figures of *value*."""
+    def show(self, value: SessionValue, proofs: Mapping[str, ProofTally] | None = None) -> None:
+        """Show the plan and the figures of *value*, and how failures do in the newest revision."""
+        proofs = {} if proofs is None else proofs
+        if proofs != self._proofs:
+            self._proofs, self._look = proofs, None
         look_from = (value.nodes, value.offsets, value.changed_nodes, value.plan, self._folded)
         if any(new is not old for new, old in zip(look_from, self._look_from, strict=False)):
             self._look = None
         if self._look is None:
-            self._look, self._look_from = GraphLook(value, self._folded), look_from
+            self._look, self._look_from = GraphLook(value, self._folded, proofs), look_from
             self.refresh()
         if value.plan is not self._plan:
             self._plan = value.plan
