@@ -48,9 +48,9 @@ async def test_an_empty_inbox_says_what_to_do() -> None:
 @asynchronous
 async def test_the_status_tells_open_envelopes_everywhere() -> None:
     async with bench(RUNNING, inbox=inbox_values.failing()) as seen:
-        assert "inbox 68 open, 9 pass in r2" in seen.text
+        assert "inbox 68 open, 9 fixed in r2" in seen.text
         await seen.press("i")
-        assert "inbox 68 open, 9 pass in r2" in seen.text
+        assert "inbox 68 open, 9 fixed in r2" in seen.text
 
 
 @asynchronous
