@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -28,7 +29,7 @@ class Engine:
         """A small image whose broker is Tansu."""
         return self.make_image("usual", root_filesystem())
 
-    def make_image(self, tag: str, filesystem: bytes, *changes: str) -> str:
+    def make_image(self, tag: str, filesystem: bytes | Path, *changes: str) -> str:
         """Make an image from a tar; returns its name."""
         name = import_image(self._client.api, tag, filesystem, changes or CONFIG)
         self._made.add(self._client.images.get(name).id)

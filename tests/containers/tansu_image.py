@@ -42,37 +42,56 @@ def root_filesystem(run: str = _RUN, files: Sequence[tuple[Path, str]] = ()) -> 
     assert tansu is not None
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w") as tar:
-        for folder, mode in (("bin", 0o755), ("tmp", 0o1777), ("etc/kafka/docker", 0o755)):
-            tar.addfile(_entry(folder, tarfile.DIRTYPE, mode))
-        tar.add(BUSYBOX, "bin/busybox")
-        for command in _COMMANDS:
-            link = _entry(f"bin/{command}", tarfile.SYMTYPE, 0o777)
-            link.linkname = "busybox"
-            tar.addfile(link)
+        add_system(tar, _COMMANDS)
         tar.add(tansu, "bin/tansu")
-        script = _entry("etc/kafka/docker/run", tarfile.REGTYPE, 0o755)
-        script.size = len(run.encode())
-        tar.addfile(script, io.BytesIO(run.encode()))
+        add_text(tar, "etc/kafka/docker/run", run, 0o755)
         for source, place in files:
             tar.add(source, place)
     return made.getvalue()
 
 
-def import_image(api: Any, tag: str, filesystem: bytes, changes: Sequence[str] = CONFIG) -> str:
+def add_system(tar: tarfile.TarFile, commands: Sequence[str]) -> None:
+    """Add the folders that a broker needs, and busybox under the names of *commands*."""
+    for folder, mode in (("bin", 0o755), ("tmp", 0o1777), ("etc/kafka/docker", 0o755)):
+        tar.addfile(_entry(folder, tarfile.DIRTYPE, mode))
+    tar.add(BUSYBOX, "bin/busybox")
+    for command in commands:
+        link = _entry(f"bin/{command}", tarfile.SYMTYPE, 0o777)
+        link.linkname = "busybox"
+        tar.addfile(link)
+
+
+def add_text(tar: tarfile.TarFile, place: str, text: str, mode: int) -> None:
+    """Add a file with *text* in it."""
+    entry = _entry(place, tarfile.REGTYPE, mode)
+    entry.size = len(text.encode())
+    tar.addfile(entry, io.BytesIO(text.encode()))
+
+
+def import_image(
+    api: Any,
+    tag: str,
+    filesystem: bytes | Path,
+    changes: Sequence[str] = CONFIG,
+    repository: str = REPOSITORY,
+) -> str:
     """Give the engine an image; returns its name.
 
     Args:
         api: The SDK's low-level client.
         tag: Its tag.
-        filesystem: A tar.
+        filesystem: A tar, or the file with it.
         changes: Its configuration, in the words of a Dockerfile.
+        repository: Its name without the tag.
     """
-    answer = api.import_image_from_data(
-        filesystem, repository=REPOSITORY, tag=tag, changes=list(changes)
-    )
+    named = {"repository": repository, "tag": tag, "changes": list(changes)}
+    if isinstance(filesystem, Path):
+        answer = api.import_image_from_file(str(filesystem), **named)
+    else:
+        answer = api.import_image_from_data(filesystem, **named)
     last = json.loads(answer.strip().splitlines()[-1])
     assert "error" not in last, last
-    return f"{REPOSITORY}:{tag}"
+    return f"{repository}:{tag}"
 
 
 def _entry(name: str, kind: bytes, mode: int) -> tarfile.TarInfo:
