@@ -84,6 +84,31 @@ def test_what_a_host_leaves_behind_is_ended_too(tmp_path: Path) -> None:
     host.close()
 
 
+# A daemon as they are made: in a session of its own, its parent gone.
+DAEMON = """
+import os, subprocess, sys
+script = "import subprocess; print(subprocess.Popen(['/bin/sleep', '600'], " \\
+    "stdout=subprocess.DEVNULL, start_new_session=True).pid)"
+made = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True)
+print(os.getpid(), int(made.stdout), flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="environments are seen on Linux only")
+def test_a_daemon_ends_with_the_host_that_started_it(tmp_path: Path) -> None:
+    news, others = News(), News()
+    host, other = HostProcess(news.queue.put), HostProcess(others.queue.put)
+    for each in (host, other):
+        each.send(Load(target=str(write_module(tmp_path, "starting.py", DAEMON))))
+    daemon, kept = (int(each.line().split()[1]) for each in (news, others))
+    assert os.getsid(daemon) == daemon
+    host.close()
+    await_true(lambda: not running(daemon), "the daemon is gone")
+    assert running(kept)
+    other.close()
+    await_true(lambda: not running(kept), "so is that of the other host")
+
+
 BENCH = """
 import sys, time
 from loom_bench.protocol.frames import Load
@@ -110,6 +135,7 @@ time.sleep(600)
             "import os",
             "import signal; [signal.signal(s, signal.SIG_IGN) for s in (1, 2, 15)]; import os",
         ),
+        "with a daemon": DAEMON + "__import__('time').sleep(600)",
     }.items(),
     ids=lambda item: item[0],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from loom_bench.protocol.codec import ProtocolError
 from loom_bench.protocol.frames import PROTOCOL_VERSION, BenchFrame, Hello, HostFrame
 from loom_bench.session.lifeline import Lifeline
 from loom_bench.session.stack_dump import has_main_thread
+from loom_bench.session.stragglers import MARK, end_stragglers
 
 StreamName = Literal["stdout", "stderr"]
 
@@ -79,15 +81,16 @@ class HostProcess:
         self._on_news = on_news
         self._ended = threading.Event()
         self._reaping = threading.Lock()
+        self._mark = secrets.token_hex(16)
         with ExitStack() as undo:
             ours, theirs = socket.socketpair()
             undo.callback(ours.close)
             # No name in any folder: gone with the last process that holds it.
             self._dump = undo.enter_context(tempfile.TemporaryFile())
             with theirs:
-                self._process = _started(theirs.fileno(), self._dump.fileno())
+                self._process = _started(theirs.fileno(), self._dump.fileno(), self._mark)
             undo.callback(self._discard)
-            self._lifeline = Lifeline(self._process.pid)
+            self._lifeline = Lifeline(self._process.pid, self._mark)
             undo.pop_all()
         self._channel: Channel[HostFrame] = Channel(ours, HostFrame)
         self._readers = [
@@ -193,6 +196,7 @@ class HostProcess:
             # What it started and left behind; the group's id is free only when they are gone.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+        end_stragglers(self._mark)
         for reader in self._readers:
             reader.join(_PIPE_TIMEOUT_S)
         self._lifeline.release()
@@ -226,7 +230,7 @@ class HostProcess:
             self._on_news(OutputLine(stream, rest.decode("utf-8", "backslashreplace")))
 
 
-def _started(channel_fd: int, dump_fd: int) -> subprocess.Popen[bytes]:
+def _started(channel_fd: int, dump_fd: int, mark: str) -> subprocess.Popen[bytes]:
     # -P: a module in the working directory must not take the place of one of ours.
     command = [sys.executable, "-P", "-m", "loom_bench.host", str(channel_fd), str(dump_fd)]
     return subprocess.Popen(  # noqa: S603 - our own module
@@ -236,7 +240,7 @@ def _started(channel_fd: int, dump_fd: int) -> subprocess.Popen[bytes]:
         stderr=subprocess.PIPE,
         pass_fds=(channel_fd, dump_fd),
         start_new_session=True,
-        env=_environment(),
+        env={**_environment(), MARK: mark},
     )
 
 
