@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Self
 
+import loom_bench
+
 _END_TIMEOUT_S = 5.0
 
 
@@ -125,6 +127,11 @@ class Child:
         self._lifeline.close()
         # A fork cannot wait for it, and need not be warned that it still runs.
         self._process.returncode = 0
+
+
+def package_environment() -> dict[str, str]:
+    """Our environment, with which a child finds this package, installed or not."""
+    return {**os.environ, "PYTHONPATH": str(Path(loom_bench.__path__[0]).parent)}
 
 
 def memory_bytes(pid: int) -> int | None:

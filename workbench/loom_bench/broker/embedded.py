@@ -5,16 +5,15 @@ import os
 import platform
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from loom_bench.broker import wire
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.guard import GuardedProcess
+from loom_bench.broker.own_broker import OwnBroker
 from loom_bench.broker.ports import HOST, free_port
-from loom_bench.protocol.security import ClientSettings
 
 _PORT_ATTEMPTS = 5
 _PROBE_PAUSE_S = 0.005
@@ -42,12 +41,10 @@ def binary_path() -> Path | None:
     return None
 
 
-class EmbeddedBroker:
+class EmbeddedBroker(OwnBroker):
     """A running Tansu broker that dies with this process, SIGKILL included."""
 
     kind: Literal["embedded"] = "embedded"
-    owned = True
-    writable = True
     lasting = None
     limits = LIMITS
 
@@ -121,34 +118,9 @@ class EmbeddedBroker:
         """The last lines the broker wrote, for a report of its death."""
         return self._process.output_tail()
 
-    def create_topics(
-        self,
-        partitions: Mapping[str, int],
-        security: ClientSettings | None = None,  # noqa: ARG002 - it asks nobody who they are
-    ) -> None:
-        """Create topics that do not exist yet, by name and number of partitions.
-
-        Raises:
-            BrokerError: refused, or there with another number of partitions.
-        """
-        from loom_bench.broker import topics  # noqa: PLC0415 - the Kafka client takes a moment
-
-        topics.create_topics(self.bootstrap, partitions)
-
     def stop(self) -> None:
         """Kill the broker (SIGTERM would take it 5 s, and there is nothing to save)."""
         self._process.kill()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def _start_if_port_is_free(

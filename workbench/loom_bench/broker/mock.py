@@ -1,21 +1,18 @@
 """The fallback broker: librdkafka's mock cluster in its own process, with faults on request."""
 
 import json
-import os
 import queue
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Literal, Self
+from typing import IO, Any, Literal
 
-import loom_bench
 from loom_bench.broker import topics
-from loom_bench.broker.child import Child, memory_bytes
+from loom_bench.broker.child import Child, memory_bytes, package_environment
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.librdkafka import library_path
+from loom_bench.broker.own_broker import OwnBroker
 from loom_bench.protocol.security import ClientSettings
 
 # librdkafka 2.16, rdkafka_mock.c: 5 MiB or 100,000 batches a partition.
@@ -59,7 +56,7 @@ class RequestKind(IntEnum):
     END_TXN = 26
 
 
-class MockBroker:
+class MockBroker(OwnBroker):
     """A running mock cluster that dies with this process, SIGKILL included.
 
     Errors are given as Kafka protocol numbers, such as `KafkaError.REQUEST_TIMED_OUT`. Every
@@ -67,8 +64,6 @@ class MockBroker:
     """
 
     kind: Literal["mock"] = "mock"
-    owned = True
-    writable = True
     lasting = None
     limits = LIMITS
 
@@ -94,7 +89,7 @@ class MockBroker:
                 "Install confluent-kafka from a wheel, or use --broker HOST:PORT.",
             )
         try:
-            process = Child.start(_command(library, brokers), env=_environment())
+            process = Child.start(_command(library, brokers), env=package_environment())
         except OSError as error:
             raise _not_started(str(error)) from error
         answers = _Answers(process)
@@ -193,17 +188,6 @@ class MockBroker:
         self._process.kill()
         self._answers.end()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
-
     def _call(self, name: str, *arguments: Any) -> None:
         request = json.dumps({"call": name, "args": arguments}).encode()
         with self._talking:
@@ -259,11 +243,6 @@ def _command(library: str, brokers: int) -> list[str]:
     module = "loom_bench.broker.mock_process"
     # -P: nothing in the working folder may stand in for a module of the standard library.
     return [sys.executable, "-P", "-m", module, library, str(brokers)]
-
-
-def _environment() -> dict[str, str]:
-    package_root = Path(loom_bench.__path__[0]).parent
-    return {**os.environ, "PYTHONPATH": str(package_root)}
 
 
 def _not_started(cause: str) -> BrokerError:

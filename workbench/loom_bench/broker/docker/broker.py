@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
 import sys
 import threading
-from collections.abc import Mapping
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 import msgspec
 
-import loom_bench
-from loom_bench.broker import topics
-from loom_bench.broker.child import Child
+from loom_bench.broker.child import Child, package_environment
 from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.docker.engine import look_for_engine
 from loom_bench.broker.docker.options import DockerOptions
 from loom_bench.broker.opening import Opening, OpeningCancelledError, OpeningStep
-from loom_bench.protocol.security import ClientSettings
+from loom_bench.broker.own_broker import OwnBroker
 
 _MODULE: Final = "loom_bench.broker.docker.process"
 _CANCELLED_WITHIN_S = 0.05
@@ -32,18 +26,15 @@ _CANCELLED_WITHIN_S = 0.05
 _END_S = 5.0
 
 
-class DockerBroker:
+class DockerBroker(OwnBroker):
     """Kafka in a container that ends with this process, SIGKILL included."""
 
     kind: Literal["docker"] = "docker"
-    owned = True
-    writable = True
 
     def __init__(self, process: ContainerClient, options: DockerOptions) -> None:
         self._process = process
         self._options = options
         self.lasting = None if options.volume is None else f"docker volume {options.volume}"
-        self.bootstrap = process.bootstrap
         kept = "" if options.keep is None else f", its data kept as {options.keep!r}"
         self.reason = f"{options.image} in a container of the bench's own{kept}."
         self.limits: tuple[str, ...] = (
@@ -79,6 +70,11 @@ class DockerBroker:
         return cls(process, options)
 
     @property
+    def bootstrap(self) -> str:
+        """`127.0.0.1:PORT`."""
+        return self._process.bootstrap
+
+    @property
     def pid(self) -> int:
         """Process id of the process that owns the container."""
         return self._process.pid
@@ -95,33 +91,10 @@ class DockerBroker:
         """The last lines that the container wrote, when it has ended."""
         return self._process.tail
 
-    def create_topics(
-        self,
-        partitions: Mapping[str, int],
-        security: ClientSettings | None = None,  # noqa: ARG002 - it asks nobody who they are
-    ) -> None:
-        """Create topics that do not exist yet, by name and number of partitions.
-
-        Raises:
-            BrokerError: refused, or there with another number of partitions.
-        """
-        topics.create_topics(self.bootstrap, partitions)
-
     def stop(self) -> None:
         """Remove the container; one on kept data closes it in order, which goes on after this
         returns. May be called twice."""
         self._process.end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 class ContainerClient:
@@ -145,7 +118,8 @@ class ContainerClient:
         self._outcome: queue.SimpleQueue[BrokerError | str] = queue.SimpleQueue()
         command = [sys.executable, "-P", "-m", _MODULE, msgspec.json.encode(options).decode()]
         try:
-            self._child = Child.start(command, env=_environment())
+            # Docker's and testcontainers' settings are in it: DOCKER_HOST, HOME, proxies.
+            self._child = Child.start(command, env=package_environment())
         except OSError as error:
             raise _no_process(str(error)) from error
         self._reader = threading.Thread(target=self._read, name="docker-broker", daemon=True)
@@ -198,12 +172,6 @@ class ContainerClient:
             case {"ended": tail}:
                 self.tail = tail
                 self.ended.set()
-
-
-def _environment() -> dict[str, str]:
-    # Docker's and testcontainers' settings are in it: DOCKER_HOST, HOME, proxies.
-    package_root = Path(loom_bench.__path__[0]).parent
-    return {**os.environ, "PYTHONPATH": str(package_root)}
 
 
 def _no_process(cause: str) -> BrokerError:
