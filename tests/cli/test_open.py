@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from loom_bench.cli.open import told_of_others
-from loom_bench.session.claim import Claim, OpenBench, open_benches
+from loom_bench.safe import safe
+from loom_bench.session.claim import Claim, OpenBench, open_benches, told_of_others
 from tests.cli.commands import environment
 
 
@@ -83,7 +83,7 @@ def test_what_is_no_claim_is_passed_over(content: bytes, tmp_path: Path) -> None
 
 def test_others_are_told_of_in_one_sentence() -> None:
     bench = OpenBench(pid=4711, since_ms=0, broker="k\x1b[2J:9092")
-    told = told_of_others([bench, bench])
+    told = safe(told_of_others([bench, bench]))
     assert "process 4711" in told
     assert "\x1b" not in told
     assert "and 1 more" in told

@@ -88,8 +88,9 @@ class ScriptedSession:
     def allow_writes(self, address: str) -> None:
         self.calls.append(("allow_writes", address))
 
-    def open_flow(self, target: str) -> None:
-        self.calls.append(("open_flow", target))
+    def open_flow(self, target: str, broker: str | None = None, *, look_only: bool = False) -> None:
+        how = [broker] * (broker is not None) + ["look only"] * look_only
+        self.calls.append(("open_flow", target, *how))
 
     def close(self) -> None:
         self.calls.append(("close",))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +11,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from loom_bench.session.value import StateConflict
+from loom_bench.session.value import Phase, StateConflict
 from loom_bench.tui.actions import ACTIONS
 from loom_bench.tui.dialogs.help import help_lines
 from loom_bench.tui.dialogs.state_conflict import Draft
+from tests.cli.commands import environment
 from tests.tui import values
 from tests.tui.running_app import Bench, ScriptedEditor, bench
 
@@ -100,6 +103,82 @@ async def test_modules_beside_the_flow_are_offered(tmp_path: Path) -> None:
         assert "_private.py" not in seen.text
         await seen.press("enter")
         assert seen.session.asked("open_flow") == [(str(tmp_path / "refunds.py"),)]
+
+
+CLAIM = """
+import sys
+from loom_bench.session.claim import Claim
+claim = Claim(sys.argv[1], "kafka:9092")
+print("claimed", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def another_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A flow that another process has open."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-c", CLAIM, "orders.py"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment(TMPDIR=str(tmp_path)),
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"claimed\n"
+        yield "orders.py"
+        other.kill()
+
+
+@pytest.mark.parametrize(
+    ("keys", "asked"),
+    [
+        (("enter",), ["embedded"]),
+        (("down", "enter"), ["look only"]),
+        (("down", "down", "enter"), []),
+        (("escape",), None),
+    ],
+    ids=["beside it", "to look at", "all the same", "not at all"],
+)
+@asynchronous
+async def test_a_flow_that_another_bench_has_open_shares_no_broker_unasked(
+    keys: tuple[str, ...], asked: list[str] | None, another_bench: str
+) -> None:
+    external = replace(values.running().broker, kind="external", owned=False)
+    async with bench(replace(values.running(), broker=external)) as seen:
+        await seen.press("o", *another_bench, "enter")
+        assert "is open in another bench" in seen.text
+        assert not seen.session.asked("open_flow")
+        await seen.press(*keys)
+        wanted = [] if asked is None else [(another_bench, *asked)]
+        assert seen.session.asked("open_flow") == wanted
+
+
+@asynchronous
+async def test_on_a_broker_of_its_own_a_flow_is_opened_whoever_has_it(another_bench: str) -> None:
+    async with bench(values.running()) as seen:
+        await seen.press("o", *another_bench, "enter")
+        assert seen.session.asked("open_flow") == [(another_bench,)]
+
+
+@asynchronous
+async def test_a_switch_to_a_broker_tells_who_else_has_the_flow_open(another_bench: str) -> None:
+    async with bench(replace(values.running(), target=another_bench)) as seen:
+        await seen.press("b", "tab", *"kafka:9092", "enter")
+        assert "is open in another bench" in seen.text
+        assert "commit the same offsets" in seen.text
+
+
+@asynchronous
+async def test_a_bench_that_only_looks_runs_nothing() -> None:
+    async with bench(replace(values.in_phase(Phase.STOPPED), look_only=True)) as seen:
+        assert "looks only" in seen.text
+        await seen.press("R", "p", "r", "+")
+        assert "This bench only looks" in seen.text
+        assert not any(
+            seen.session.asked(each) for each in ("restart", "resume", "reload", "set_feed_rate")
+        )
 
 
 @asynchronous

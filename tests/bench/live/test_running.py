@@ -1,9 +1,11 @@
 """A flow is opened, runs, is steered, fed and looked at."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from loom_bench.session.claim import open_benches
 from loom_bench.session.value import Phase
 from tests.bench.live.sessions import FLOW, STATEFUL_FLOW, Live, OutputReader
 
@@ -125,3 +127,36 @@ def test_a_session_goes_on_with_another_broker(tmp_path: Path) -> None:
             ),
             "the flow runs on another broker",
         )
+
+
+def test_a_session_that_only_looks_runs_nothing_until_the_flow_is_opened_again(
+    tmp_path: Path,
+) -> None:
+    with Live(tmp_path, FLOW, feed_rate_per_s=500, look_only=True) as live:
+        value = live.until_noticed("this bench only looks")
+        assert value.plan is not None
+        live.until_phase(Phase.STOPPED)
+        for ask in (live.session.restart, live.session.resume, live.session.reload):
+            noticed = live.value.notices[-1].number
+            ask()
+            value = live.until(
+                lambda value, noticed=noticed: value.notices[-1].number > noticed,  # type: ignore[misc]
+                "it says once more that it only looks",
+            )
+            assert value.phase in (Phase.STOPPED, Phase.LOADING)
+            assert not value.nodes
+        live.session.open_flow(str(live.path))
+        live.until_reading()
+
+
+def test_a_session_claims_the_flow_that_it_has_open(tmp_path: Path) -> None:
+    other = tmp_path / "refunds.py"
+    other.write_text(FLOW)
+    with Live(tmp_path, FLOW, feed_rate_per_s=500) as live:
+        live.until_reading()
+        (claim,) = open_benches(str(live.path))
+        assert (claim.pid, claim.broker) == (os.getpid(), "embedded")
+        live.session.open_flow(str(other))
+        live.until(lambda _: open_benches(str(other)), "the other flow is claimed")
+        assert not open_benches(str(live.path))
+    assert not open_benches(str(other))

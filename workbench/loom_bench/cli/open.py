@@ -6,8 +6,7 @@ import os
 import signal
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -15,9 +14,9 @@ import click
 
 from loom_bench.cli.app import EXIT_FAILED
 from loom_bench.cli.broker_options import docker_options
-from loom_bench.cli.run import run_headless, run_options
+from loom_bench.cli.run import OWN_BROKERS, run_headless, run_options
 from loom_bench.safe import safe
-from loom_bench.session.claim import Claim, OpenBench, open_benches
+from loom_bench.session.claim import others_on, told_of_others
 
 FEED_RATE_PER_S: Final = 100.0
 """What a screen is fed at unless the user says so: eyes follow it, and the embedded broker, which
@@ -25,9 +24,6 @@ keeps everything in memory, lasts for hours."""
 
 _SCREEN_ENDS_S: Final = 5.0
 """Longest time that a screen may take to end when the process is asked to."""
-
-_OWN = frozenset({"auto", "embedded", "docker"})
-"""Choices of a broker that the bench starts for itself, and shares with nobody."""
 
 
 @click.command("open", hidden=True)
@@ -42,7 +38,9 @@ def open_command(*, manual_reload: bool, **arguments: Any) -> None:
     if not terminal or limited or arguments["as_json"]:
         run_headless(arguments)
         return
-    broker = _beside_others(arguments["flow"], arguments["broker"], arguments["docker_keep"])
+    broker, look_only = _beside_others(
+        arguments["flow"], arguments["broker"], arguments["docker_keep"]
+    )
     _open(
         arguments["flow"],
         broker=broker,
@@ -51,6 +49,7 @@ def open_command(*, manual_reload: bool, **arguments: Any) -> None:
         config_path=arguments["config_path"],
         feed_rate_per_s=arguments["feed_rate_per_s"] or FEED_RATE_PER_S,
         manual_reload=manual_reload,
+        look_only=look_only,
         load_time_limit_ms=round(arguments["load_timeout_s"] * 1000),
     )
 
@@ -60,8 +59,8 @@ def _open(target: str, **options: Any) -> None:
     from loom_bench.session.live.session import LiveSession  # noqa: PLC0415
     from loom_bench.tui.app import WorkbenchApp  # noqa: PLC0415
 
-    greeting = told_of_others(open_benches(target))
-    with _claimed(target, options["broker"]), LiveSession.open(target, **options) as session:
+    greeting = safe(told_of_others(others_on(target)))
+    with LiveSession.open(target, **options) as session:
         app = WorkbenchApp(session, greeting=greeting)
         with _ends_on_signals(app.exit, session.close):
             app.run()
@@ -72,51 +71,29 @@ def _open(target: str, **options: Any) -> None:
     sys.exit(app.return_code or 0)
 
 
-def _beside_others(target: str, broker: str, kept: str | None) -> str:
-    """Return the broker to use: another bench that has the flow open shares none with this one
-    unless the user wants it."""
-    others = open_benches(target)
-    shared = broker if broker not in _OWN else f"docker, kept as {kept}" if kept else None
+def _beside_others(target: str, broker: str, kept: str | None) -> tuple[str, bool]:
+    """Return the broker to use, and whether the flow is looked at only: another bench that has it
+    open shares no broker with this one unless the user wants it."""
+    others = others_on(target)
+    shared = broker if broker not in OWN_BROKERS else f"docker, kept as {kept}" if kept else None
     if not others or shared is None:
-        return broker
+        return broker, False
+    looking = "" if kept else "  l  opens it to look at only: nothing runs, nothing is committed\n"
     click.echo(
-        f"{told_of_others(others)}\nOn one broker both would read every record, write every output "
-        "and commit the same offsets.\n"
+        f"{safe(told_of_others(others))}\n"
+        "On one broker both would read every record, write every output and commit the same "
+        "offsets.\n"
         "  b  opens it beside the other, on an embedded broker with state of its own\n"
+        f"{looking}"
         f"  a  opens it all the same on {safe(shared)}\n"
         "  q  leaves it"
     )
-    answer = click.prompt("Which", type=click.Choice(["b", "a", "q"]), default="q", err=True)
+    answer = click.prompt(
+        "Which", type=click.Choice([*"bl"[: 1 if kept else 2], "a", "q"]), default="q", err=True
+    )
     if answer == "q":
         sys.exit(EXIT_FAILED)
-    return "embedded" if answer == "b" else broker
-
-
-def told_of_others(others: Sequence[OpenBench]) -> str:
-    """Return a sentence about the benches that have the same flow open, or nothing."""
-    if not others:
-        return ""
-    first = others[0]
-    since = time.strftime("%H:%M", time.localtime(first.since_ms / 1000))
-    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-    return (
-        f"This flow is open in another bench, too: process {first.pid} since {since}, "
-        f"broker {safe(first.broker)}{more}."
-    )
-
-
-@contextmanager
-def _claimed(target: str, broker: str) -> Iterator[None]:
-    """Tell other benches that this one has the flow open, where that can be told."""
-    try:
-        claim = Claim(target, broker)
-    except OSError:  # no folder for it: others are not told, and nothing else is lost
-        yield
-        return
-    try:
-        yield
-    finally:
-        claim.release()
+    return "embedded" if answer == "b" else broker, answer == "l"
 
 
 def _has_terminal() -> bool:

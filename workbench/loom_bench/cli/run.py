@@ -8,16 +8,22 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from loom_bench.cli.app import EXIT_FAILED, EXIT_INTERRUPTED
 from loom_bench.cli.broker_options import broker_options, docker_options
 from loom_bench.cli.options import config_option, json_option, load_timeout_option
+from loom_bench.safe import safe
+from loom_bench.session.claim import others_on, told_of_others
+from loom_bench.session.live.claiming import Claiming
 
 _DRAIN_TIMEOUT_S = 60.0
 """Twice what the Kafka client gives a record to be delivered."""
+
+OWN_BROKERS: Final = frozenset({"auto", "embedded", "docker"})
+"""Choices of a broker that the bench starts for itself, and shares with nobody."""
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -88,7 +94,10 @@ def run_headless(arguments: Mapping[str, Any]) -> None:
     # The Kafka client is imported here, so that --help and wrong options stay quick.
     from loom_bench.broker.choice import open_broker  # noqa: PLC0415
     from loom_bench.cli.run_report import json_report, text_report  # noqa: PLC0415
+    from loom_bench.session.live.stores import sweep  # noqa: PLC0415
     from loom_bench.session.run import RunOptions, RunSession  # noqa: PLC0415
+
+    sweep()  # after benches that were killed
 
     until_idle_s: float | None = arguments["until_idle_s"]
     store: str | None = arguments["store"]
@@ -109,8 +118,15 @@ def run_headless(arguments: Mapping[str, Any]) -> None:
         allow_writes_to=arguments["allow_writes_to"],
     )
     session = RunSession(options, opener, json_report if arguments["as_json"] else text_report)
-    with _stop_on_signals(session.request_stop):
-        outcome = session.run()
+    if options.broker not in OWN_BROKERS and (told := told_of_others(others_on(options.target))):
+        click.echo(safe(told), err=True)
+    claiming = Claiming()
+    claiming.claim(options.target, options.broker)
+    try:
+        with _stop_on_signals(session.request_stop):
+            outcome = session.run()
+    finally:
+        claiming.release()
     if outcome == "killed":
         sys.exit(EXIT_INTERRUPTED)
     sys.exit(0 if session.succeeded else EXIT_FAILED)

@@ -9,7 +9,7 @@ import os
 import secrets
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -48,6 +48,7 @@ class Claim:
     """
 
     def __init__(self, target: str, broker: str) -> None:
+        open_benches(target)  # sweeps what is void
         self._file, self._lock = _own_file(f"{_place(target)}-{secrets.token_hex(8)}{_SUFFIX}")
         mine = OpenBench(pid=os.getpid(), since_ms=time.time_ns() // 1_000_000, broker=broker)
         os.write(self._lock, msgspec.json.encode(mine))
@@ -69,6 +70,24 @@ def open_benches(target: str) -> tuple[OpenBench, ...]:
     held = [found for file in folder.glob("*" + _SUFFIX) for found in _held(file, place)]
     _remove_if_empty(folder)
     return tuple(sorted(held, key=lambda bench: bench.since_ms))
+
+
+def others_on(target: str) -> tuple[OpenBench, ...]:
+    """Return the benches that have the flow open, this process left out."""
+    return tuple(bench for bench in open_benches(target) if bench.pid != os.getpid())
+
+
+def told_of_others(others: Sequence[OpenBench]) -> str:
+    """Return a sentence about the benches that have the same flow open, or nothing."""
+    if not others:
+        return ""
+    first = others[0]
+    since = time.strftime("%H:%M", time.localtime(first.since_ms / 1000))
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    return (
+        f"This flow is open in another bench, too: process {first.pid} since {since}, "
+        f"broker {first.broker}{more}."
+    )
 
 
 def _own_file(name: str) -> tuple[Path, int]:

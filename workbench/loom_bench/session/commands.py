@@ -100,8 +100,14 @@ class SessionCommands(Protocol):
         """Create missing topics and feed on a broker of the user's, whose address was typed."""
         ...
 
-    def open_flow(self, target: str) -> None:
-        """Drain and open another flow."""
+    def open_flow(self, target: str, broker: str | None = None, *, look_only: bool = False) -> None:
+        """Drain and open another flow.
+
+        Args:
+            target: Path of the module, with ``:ATTRIBUTE`` when it has several flows.
+            broker: The broker to open it on; ``None`` for the one that is used.
+            look_only: Load and show it, and never run it.
+        """
         ...
 
     def close(self) -> None:

@@ -300,6 +300,7 @@ class SessionValue(msgspec.Struct, frozen=True, kw_only=True):
         feed: The feed.
         tracing: Traces, breakpoints, and the stop that the flow waits at.
         manual_reload: Whether a save waits for a key.
+        look_only: Whether the flow is shown and never run.
         host_memory_bytes: Memory of the process that runs the flow; ``None`` where it is not known.
         snapshots: The recovery store that is open, as a history.
         notices: The newest notices, newest last.
@@ -334,6 +335,7 @@ class SessionValue(msgspec.Struct, frozen=True, kw_only=True):
     feed: FeedView = FeedView()
     tracing: TracingView = TracingView()
     manual_reload: bool = False
+    look_only: bool = False
     host_memory_bytes: int | None = None
     snapshots: SnapshotsValue = SnapshotsValue()
     notices: tuple[Notice, ...] = ()

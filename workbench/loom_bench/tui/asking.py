@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loom_bench.session.claim import others_on, told_of_others
 from loom_bench.session.value import Phase, SessionValue
 from loom_bench.tui.dialogs.choosing import Choice, ChoiceDialog
 from loom_bench.tui.dialogs.confirming import TypedConfirmation
@@ -12,7 +13,7 @@ from loom_bench.tui.dialogs.quitting import QuittingDialog
 from loom_bench.tui.dialogs.state_conflict import Decision, StateConflictDialog
 from loom_bench.tui.edited_text import edited_text
 from loom_bench.tui.hand_record import parse, template
-from loom_bench.tui.ink import Ink, plain
+from loom_bench.tui.ink import Ink, Line, plain
 
 if TYPE_CHECKING:
     from loom_bench.tui.app import WorkbenchApp
@@ -46,7 +47,8 @@ def decide(app: WorkbenchApp) -> None:
 
 def switch_broker(app: WorkbenchApp) -> None:
     """Ask for another broker; one that is not ours needs its address typed once more."""
-    broker = app.session.value().broker
+    value = app.session.value()
+    broker = value.broker
     told = (plain(f"Now: {broker.kind or 'none'} {broker.bootstrap}"), plain(broker.opening))
     opening = broker.opening and broker.state == "ready"
     brokers = (_KEEP, *_BROKERS) if opening else _BROKERS
@@ -64,6 +66,7 @@ def switch_broker(app: WorkbenchApp) -> None:
             (("The bench did not start this broker.", Ink.WARN),),
             plain("The flow reads its topics, writes its output and errors to it,"),
             plain("and commits the offsets of its consumer group."),
+            *_told_of_sharing(value.target),
         )
 
         def confirmed(sure: bool | None) -> None:
@@ -103,9 +106,45 @@ def open_flow(app: WorkbenchApp) -> None:
 
     def answered(choice: str | None) -> None:
         if choice is not None:
-            app.session.open_flow(choice)
+            _open_beside_others(app, choice)
 
     app.push_screen(dialog, answered)
+
+
+def _open_beside_others(app: WorkbenchApp, target: str) -> None:
+    """Open *target*; where it would share a broker with another bench, ask how first."""
+    broker = app.session.value().broker
+    sharing = () if broker.owned else _told_of_sharing(target)
+    if not sharing:
+        app.session.open_flow(target)
+        return
+    choices = (
+        Choice("beside", "beside it", "on an embedded broker, with state of its own"),
+        Choice("look", "to look at only", "its graph and its failures; nothing runs here"),
+        Choice("share", "all the same", f"on {broker.bootstrap}"),
+    )
+
+    def answered(choice: str | None) -> None:
+        if choice == "beside":
+            app.session.open_flow(target, "embedded")
+        elif choice == "look":
+            app.session.open_flow(target, look_only=True)
+        elif choice == "share":
+            app.session.open_flow(target)
+
+    app.push_screen(ChoiceDialog("open in another bench", sharing, choices, None), answered)
+
+
+def _told_of_sharing(target: str) -> tuple[Line, ...]:
+    """Return who else has the flow open, and what sharing a broker means; nothing for nobody."""
+    others = others_on(target)
+    if not others:
+        return ()
+    return (
+        ((told_of_others(others), Ink.WARN),),
+        plain("On one broker both would read every record, write every output"),
+        plain("and commit the same offsets."),
+    )
 
 
 def flows_beside(target: str) -> tuple[Choice, ...]:

@@ -80,6 +80,8 @@ def _revision(value: SessionValue) -> Line:
         line.extend(((" ", Ink.PLAIN), (key, Ink.KEY)))
     if value.manual_reload:
         line.append((" manual", Ink.WARN))
+    if value.look_only:
+        line.append((f"{' ' if line else ''}looks only", Ink.WARN))
     return line
 
 

@@ -44,12 +44,14 @@ class Board:
         logs: What flows printed.
         feed: The feed.
         manual_reload: Whether a save waits for a key.
+        look_only: Whether the flow is shown and never run.
         host_memory_bytes: Memory of the process that runs the flow.
     """
 
-    def __init__(self, target: str, *, manual_reload: bool) -> None:
+    def __init__(self, target: str, *, manual_reload: bool, look_only: bool = False) -> None:
         self.logs = LogRing(KEPT_LOGS)
         self.manual_reload = manual_reload
+        self.look_only = look_only
         self.broker = BrokerView()
         self._notices: Ring[Notice] = Ring(KEPT_NOTICES)
         self._noticed = 0
@@ -129,6 +131,7 @@ class Board:
             logs_left_out=logs_seen - len(logs),
             feed=self.feed,
             manual_reload=self.manual_reload,
+            look_only=self.look_only,
             host_memory_bytes=self.host_memory_bytes,
             notices=self._notices.shown(),
             elapsed_s=round(time.monotonic() - self._began_s, 3),

@@ -14,6 +14,7 @@ from loom_bench.protocol.frames import Drain, Finish, Loaded
 from loom_bench.session.envelopes.inbox import Inbox
 from loom_bench.session.live.board import Board
 from loom_bench.session.live.broker_life import BrokerLife
+from loom_bench.session.live.claiming import Claiming
 from loom_bench.session.live.envelope_side import flow_of
 from loom_bench.session.live.feed_life import FeedLife
 from loom_bench.session.live.hosts import Hosts, LiveHost, Post
@@ -53,7 +54,10 @@ class Director:
     """
 
     def __init__(self, options: LiveOptions, post: Post, traces: Callable[[], TracingView]) -> None:
-        self.board = board = Board(options.target, manual_reload=options.manual_reload)
+        self.board = board = Board(
+            options.target, manual_reload=options.manual_reload, look_only=options.look_only
+        )
+        self._claiming = Claiming()
         self._hosts = hosts = Hosts(post, board.logs)
         self.broker = BrokerLife(options.broker, options.open_broker, post, board)
         self._feed = FeedLife(options.feed_rate_per_s, hosts, board)
@@ -70,7 +74,10 @@ class Director:
         self.envelopes = Inbox(
             self.tracing, traces, triage_path, time_limit_ms=options.load_time_limit_ms
         )
-        self._config_path = options.config_path
+        self._tell_inbox = partial(
+            _tell_inbox, board, self.broker, self.envelopes, options.config_path
+        )
+        self.next.on_looked = self._tell_inbox
 
     def value(self) -> SessionValue:
         """Return everything that is shown as one value."""
@@ -80,6 +87,7 @@ class Director:
 
     def begin(self) -> None:
         """Open the flow and its broker, side by side."""
+        self._claiming.claim(self.board.target, self.broker.choice)
         self._open_broker()
         self.next.load()
 
@@ -134,7 +142,7 @@ class Director:
     def allow_writes(self, address: str) -> None:
         """Create what is missing on the user's broker, whose address was typed, and feed there."""
         broker, ran = self.broker.current, self.next.ran
-        if broker is None or not self.broker.allow_writes(address):
+        if self.board.look_only or broker is None or not self.broker.allow_writes(address):
             return
         if ran is None or self.run.host is None:
             self.board.notice("writes are allowed; restart the flow to have its topics created")
@@ -142,9 +150,9 @@ class Director:
         self.board.notice(f"writes to {broker.bootstrap} are allowed")
         self.broker.make_topics(ran, partial(self._may_feed, ran, broker))
 
-    def open_flow(self, target: str) -> None:
-        """Drain, and open another flow on the same broker."""
-        self.run.end(Drain(), partial(self._open_flow, target))
+    def open_flow(self, target: str, broker: str | None, *, look_only: bool) -> None:
+        """Drain, and open another flow, on the same broker or on another one."""
+        self.run.end(Drain(), partial(self._open_flow, target, broker, look_only))
 
     def check_deadline(self) -> None:
         """Give up on code that hangs; a few times a second."""
@@ -167,6 +175,7 @@ class Director:
 
     def close(self) -> None:
         """End everything that was started."""
+        self._claiming.release()
         self.snapshots.close()
         self.envelopes.close()
         self.next.stop_watching()
@@ -178,9 +187,7 @@ class Director:
         self.next.started(host)
         if host.loaded is not None:
             self.snapshots.keep_source(self.board.target, host.loaded)
-        seen = flow_of(self.board.target, self._config_path, host, self.broker.current)
-        if seen is not None:
-            self.envelopes.flow_runs(seen)
+        self._tell_inbox(host)
         if host.loaded is not None and self.broker.current is not None:
             self._feed.ensure(self.board.target, host.loaded, self.broker.current)
         if not self.next.wanted:  # the user changed their mind while it was handed over
@@ -237,14 +244,29 @@ class Director:
     def _adopt(self, broker: Broker, choice: str) -> None:
         self.envelopes.leave_flow()
         self.broker.adopt(broker, choice)
+        self._claiming.claim(self.board.target, choice)
         self.next.forget_state()
 
-    def _open_flow(self, target: str, _end: RunEnd) -> None:
+    def _open_flow(self, target: str, broker: str | None, look_only: bool, _end: RunEnd) -> None:
         self._feed.end()
         self.envelopes.leave_flow()
         self.board.open(target)
+        self.board.look_only = look_only
+        if broker is not None:
+            self.broker.leave()
+            self.broker.open(broker, partial(self._opened, broker))
+        self._claiming.claim(target, broker or self.broker.choice)
         self.run.paused = False
         self.next.open(target)
+
+
+def _tell_inbox(
+    board: Board, broker: BrokerLife, inbox: Inbox, config_path: str | None, host: LiveHost
+) -> None:
+    """Have the inbox be about what *host* has loaded."""
+    seen = flow_of(board.target, config_path, host, broker.current)
+    if seen is not None:
+        inbox.flow_runs(seen)
 
 
 def _whereabouts(

@@ -20,6 +20,7 @@ class LiveOptions:
         feed_rate_per_s: Records per second of the feed; ``None`` for as fast as it goes, 0 for
             none.
         manual_reload: Whether a save waits for a key.
+        look_only: Whether the flow is loaded and shown and never run.
         load_time_limit_ms: Longest time that importing and compiling may take.
     """
 
@@ -29,4 +30,5 @@ class LiveOptions:
     config_path: str | None = None
     feed_rate_per_s: float | None = None
     manual_reload: bool = False
+    look_only: bool = False
     load_time_limit_ms: int = LOAD_TIME_LIMIT_MS

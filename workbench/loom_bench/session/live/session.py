@@ -63,6 +63,7 @@ class LiveSession:
         config_path: str | None = None,
         feed_rate_per_s: float | None = None,
         manual_reload: bool = False,
+        look_only: bool = False,
         load_time_limit_ms: int = LOAD_TIME_LIMIT_MS,
     ) -> Self:
         """Open a flow; returns at once, and everything that happens shows in the value.
@@ -78,6 +79,7 @@ class LiveSession:
             feed_rate_per_s: Records per second of the feed; ``None`` for as fast as it goes, 0 for
                 none.
             manual_reload: Whether a save waits for :meth:`reload`.
+            look_only: Whether the flow is loaded and shown and never run.
             load_time_limit_ms: Longest time that importing and compiling may take.
         """
         session = cls(
@@ -88,6 +90,7 @@ class LiveSession:
                 config_path=config_path,
                 feed_rate_per_s=feed_rate_per_s,
                 manual_reload=manual_reload,
+                look_only=look_only,
                 load_time_limit_ms=load_time_limit_ms,
             )
         )
@@ -168,9 +171,10 @@ class LiveSession:
         """Create missing topics and feed on a broker of the user's, whose address was typed."""
         self._inbox.put(partial(self._director.allow_writes, address))
 
-    def open_flow(self, target: str) -> None:
-        """Drain and open another flow."""
-        self._inbox.put(partial(self._director.open_flow, target))
+    def open_flow(self, target: str, broker: str | None = None, *, look_only: bool = False) -> None:
+        """Drain and open another flow, on *broker* or the one that is used, to look at it only or
+        to run it."""
+        self._inbox.put(partial(self._director.open_flow, target, broker, look_only=look_only))
 
     def close(self) -> None:
         """End everything that was started; returns when it has ended. May be called twice."""

@@ -33,6 +33,7 @@ class Succession:
         handover: Takes revisions into operation.
         on_code: Called when other code was loaded.
         on_loaded: Called with what was loaded, before it runs.
+        on_looked: Called with the host of what was loaded to be looked at only.
 
     Args:
         options: What was opened and how.
@@ -54,6 +55,7 @@ class Succession:
     ) -> None:
         self.on_code: Callable[[], None] = lambda: None
         self.on_loaded: Callable[[Loaded], object] = bool
+        self.on_looked: Callable[[LiveHost], object] = bool
         self.wanted = True
         self.ran: Loaded | None = None
         self._board, self._broker = board, broker
@@ -77,7 +79,7 @@ class Succession:
         if self.handover.active:
             self._saved_meanwhile = True
             return
-        self.wanted = self._apply = True
+        self.wanted = self._apply = not self._board.look_only
         self._load()
 
     def run_newest(self) -> None:
@@ -85,7 +87,7 @@ class Succession:
         newest = self._board.revisions.newest()
         waits = newest is not None and newest.state in ("ready", "waiting")
         if waits and newest is not None and self._editing.is_code_of(newest.number):
-            self.wanted = self._apply = True
+            self.wanted = self._apply = not self._board.look_only
             self.proceed()
         else:
             self.load()
@@ -93,7 +95,7 @@ class Succession:
     def decide(self, remapping: Remapping, *, keep_old: bool) -> None:
         """Answer the state conflict."""
         conflict, host = self._board.conflict, self._editing.candidate
-        if conflict is None or host is None:
+        if conflict is None or host is None or self._board.look_only:
             return
         if keep_old:
             self._editing.drop()
@@ -132,6 +134,9 @@ class Succession:
         elif self._apply:
             self._board.notice(told + (", state ok" if summary else ""))
             self.handover.begin()
+        elif self._board.look_only:
+            self._hold(f"{told}; this bench only looks")
+            self.on_looked(host)
         else:
             self._hold(f"{told}, state ok; reload to run it")
 
@@ -193,13 +198,7 @@ class Succession:
         try:
             self._editing.load(self._broker.current)
         except OSError as error:
-            self._board.fail(
-                Diagnosis(
-                    code="no_process",
-                    message=f"no process can be started: {error}",
-                    hint="Close other programs, then restart.",
-                )
-            )
+            self._board.fail(_no_process(error))
             return
         if self._run.host is None:
             self._board.phase = Phase.LOADING
@@ -280,3 +279,11 @@ def _difference(before: Loaded, after: Loaded) -> PlanDifference:
     from loom_runtime.compiler.difference import difference  # noqa: PLC0415 - not for the first
 
     return difference(before.plan, after.plan)
+
+
+def _no_process(error: OSError) -> Diagnosis:
+    return Diagnosis(
+        code="no_process",
+        message=f"no process can be started: {error}",
+        hint="Close other programs, then restart.",
+    )

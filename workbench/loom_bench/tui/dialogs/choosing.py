@@ -47,21 +47,21 @@ class ChoiceDialog(ModalScreen[str | None]):
         title: What stands in the border.
         told: What it is about.
         choices: The choices.
-        other: What the field below is for.
+        other: What the field below is for; ``None`` for no field.
     """
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [("escape", "close", "Close")]
 
     def __init__(
-        self, title: str, told: Sequence[Line], choices: Sequence[Choice], other: str
+        self, title: str, told: Sequence[Line], choices: Sequence[Choice], other: str | None
     ) -> None:
         super().__init__()
         self._heading = title
         self._told = told
         self._choices = choices
         self._table = LineTable(_FORM)
-        self._field = Input(placeholder=other)
+        self._field = None if other is None else Input(placeholder=other)
 
     def compose(self) -> ComposeResult:
         """Yield what it is about, the choices and the field."""
@@ -75,25 +75,19 @@ class ChoiceDialog(ModalScreen[str | None]):
             self._table.show(self._choices, 0)
             self._table.display = bool(self._choices)
             yield self._table
-            yield self._field
+            typing: Line = ()
+            if self._field is not None:
+                yield self._field
+                typing = ("tab", Ink.KEY), (" types another   ", Ink.DIM)
             keys = Lines(classes="dialog-keys")
-            keys.show(
-                (
-                    (
-                        ("enter", Ink.KEY),
-                        (" chooses   ", Ink.DIM),
-                        ("tab", Ink.KEY),
-                        (" types another   ", Ink.DIM),
-                        ("esc", Ink.KEY),
-                        (" closes", Ink.DIM),
-                    ),
-                )
-            )
+            chooses: Line = ("enter", Ink.KEY), (" chooses   ", Ink.DIM)
+            closes: Line = ("esc", Ink.KEY), (" closes", Ink.DIM)
+            keys.show(((*chooses, *typing, *closes),))
             yield keys
 
     def on_mount(self) -> None:
         """Begin in the choices, or in the field when there are none."""
-        (self._table if self._choices else self._field).focus()
+        (self._table if self._choices or self._field is None else self._field).focus()
 
     @on(LineTable.Chosen)
     def _chosen(self, event: LineTable.Chosen) -> None:
