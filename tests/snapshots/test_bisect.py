@@ -51,7 +51,10 @@ def test_the_first_bad_record_is_found(tmp_path: Path, broker: EmbeddedBroker) -
     assert (why.touches[-1].after, rows[-1].text) == (rows[-1].text, why.touches[-1].after)
 
 
-def test_a_pytest_may_judge(tmp_path: Path, broker: EmbeddedBroker) -> None:
+def test_a_pytest_may_judge(
+    tmp_path: Path, broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # they take seconds at every look
     ground = ran(tmp_path, broker, "judged", orders=48, bug=33)
     test = tmp_path / "test_totals.py"
     test.write_text(

@@ -26,6 +26,7 @@ from loom_bench.protocol.frames import (
 )
 from loom_bench.protocol.replaying import SteerReplay
 from loom_bench.protocol.steering import StepBatch, WatchNode
+from loom_bench.protocol.tracing import SetBreakpoint
 from loom_bench.revision_name import revision_name
 from loom_runtime.config.context import ConfigContext
 from loom_runtime.config.runtime import BytewaxRecoverySettings, BytewaxRuntimeConfig
@@ -167,6 +168,7 @@ class RunJob:
                 self._replay = ReplaySide(self._runner, command.replay, paused=command.paused)
             except OSError as error:
                 self._failure = _failure(error)
+            self._stand_before(command.replay.breakpoint)
 
     def run(self, outbox: Outbox) -> None:
         """Run until the end; tells Started, everything in between, and Finished."""
@@ -230,6 +232,18 @@ class RunJob:
                 control.until_idle_ms = command.until_idle_ms
             case _ if self._stops is not None:
                 self._stops.steer(command)
+
+    def _stand_before(self, breakpoint_: SetBreakpoint | None) -> None:
+        if breakpoint_ is None or self._stops is None:
+            return
+        problem = self._stops.stand_before(breakpoint_)
+        if problem is not None:
+            self._failure = Diagnosis(
+                code="no_breakpoint",
+                message=f"the replay cannot stop there: {problem}",
+                component=breakpoint_.node,
+                hint="Name a node of the flow, and a condition in the words of its routes.",
+            )
 
     def _outcome(self, failure: Diagnosis | None) -> Literal["finished", "drained", "failed"]:
         if failure is not None:

@@ -83,6 +83,11 @@ class LiveStops(GateListener):
         if self.outbox is not None:
             self.outbox.answer(StopEnded(id=number, action=told, problem=problem))
 
+    def stand_before(self, command: SetBreakpoint) -> str | None:
+        """Set a breakpoint before the run begins; return why that cannot be."""
+        self._set(command)
+        return self._early[-1].problem
+
     def _set(self, command: SetBreakpoint) -> None:
         problem = None
         try:

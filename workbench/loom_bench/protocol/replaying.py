@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from loom_bench.protocol.tracing import SetBreakpoint
+
 
 class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What makes a run a replay.
@@ -16,6 +18,7 @@ class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True):
             its log does.
         max_records: End when so many were read; ``None`` for no limit.
         first_error: Whether to end at the end of the epoch in which a record failed.
+        breakpoint: End before a node takes a record that fits, the epoch of the record undone.
         pace: ``0`` for full speed, ``1`` as recorded.
         record_by_record: Whether an epoch takes one record.
         real_topics: Whether outputs are written to their topics too.
@@ -25,6 +28,7 @@ class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True):
     ends: dict[str, int] = {}
     max_records: int | None = None
     first_error: bool = False
+    breakpoint: SetBreakpoint | None = None
     pace: float = 0.0
     record_by_record: bool = False
     real_topics: bool = False

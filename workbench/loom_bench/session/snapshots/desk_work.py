@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
@@ -42,6 +42,8 @@ from loom_runtime.recovery.history.files import looking
 from loom_runtime.recovery.history.forks import known_fork, load_fork, remove_fork
 from loom_runtime.recovery.history.segments import Counts
 from loom_runtime.recovery.remapping import Remapping, remap_store
+
+FoundT = TypeVar("FoundT", bound=msgspec.Struct)
 
 _RATE_WINDOW_S: Final = 0.05
 
@@ -204,57 +206,56 @@ class DeskWork:
 
     def compare(self, ground: Ground, request: CompareRequest) -> None:
         """Compare two revisions."""
-        self._cancelled.clear()
-        shown = Comparison(request=request)
-
-        def show(value: Comparison) -> None:
-            nonlocal shown
-            shown = value
-            self._change(comparison=value)
-
-        show(shown)
-        comparer = Comparer(ground, request, show, cancelled=self._cancelled)
-        problem = explained(lambda: _ignore(comparer.run()))
-        if problem is not None or self._cancelled.is_set():
-            failed = ComparisonPhase.FAILED
-            show(msgspec.structs.replace(shown, phase=failed, problem=problem or _CANCELLED))
+        self._search(
+            "comparison",
+            Comparison(request=request),
+            lambda show: Comparer(ground, request, show, cancelled=self._cancelled).run(),
+            phase=ComparisonPhase.FAILED,
+        )
 
     def bisect(self, ground: Ground, request: BisectRequest) -> None:
         """Find the first bad record."""
-        self._cancelled.clear()
-        shown = Bisection(request=request)
-
-        def show(value: Bisection) -> None:
-            nonlocal shown
-            shown = value
-            self._change(bisection=value)
-
-        show(shown)
-        bisecter = Bisecter(ground, request, show, cancelled=self._cancelled)
-        problem = explained(lambda: _ignore(bisecter.run()))
-        if problem is not None or self._cancelled.is_set():
-            failed = BisectPhase.FAILED
-            show(msgspec.structs.replace(shown, phase=failed, problem=problem or _CANCELLED))
+        self._search(
+            "bisection",
+            Bisection(request=request),
+            lambda show: Bisecter(ground, request, show, cancelled=self._cancelled).run(),
+            phase=BisectPhase.FAILED,
+        )
 
     def explain(
         self, ground: Ground, step_id: str, key: str, from_epoch: int, to_epoch: int
     ) -> None:
         """Find the records that touched a key."""
-        self._cancelled.clear()
-        shown = Why(
-            step_id=step_id, key=key, from_epoch=from_epoch, to_epoch=to_epoch, running=True
+        why = Why(step_id=step_id, key=key, from_epoch=from_epoch, to_epoch=to_epoch, running=True)
+        self._search(
+            "why",
+            why,
+            lambda show: Explainer(ground, why, show, cancelled=self._cancelled).run(),
+            running=False,
         )
 
-        def show(value: Why) -> None:
+    def _search(
+        self,
+        field: str,
+        shown: FoundT,
+        run: Callable[[Callable[[FoundT], None]], object],
+        **failed: object,
+    ) -> None:
+        """Show under *field* how a search goes; with *failed* and why when it fails."""
+        self._cancelled.clear()
+
+        def show(value: FoundT) -> None:
             nonlocal shown
             shown = value
-            self._change(why=value)
+            self._change(**{field: value})
+
+        def search() -> None:
+            run(show)
 
         show(shown)
-        explainer = Explainer(ground, shown, show, cancelled=self._cancelled)
-        problem = explained(lambda: _ignore(explainer.run()))
+        problem = explained(search)
         if problem is not None or self._cancelled.is_set():
-            show(msgspec.structs.replace(shown, running=False, problem=problem or _CANCELLED))
+            show(msgspec.structs.replace(shown, problem=problem or _CANCELLED, **failed))
 
     def _replayed(self, ground: Ground, request: ReplayRequest) -> None:
         plan, warning = replay_of(ground, request)
@@ -328,10 +329,6 @@ class DeskWork:
     def _show(self, replay: Replay) -> None:
         self._replay = replay
         self._change(replay=replay)
-
-
-def _ignore(_: object) -> None:
-    """Leave a result alone: it was shown already."""
 
 
 _CANCELLED: Final = Diagnosis(code="cancelled", message="it was called off")

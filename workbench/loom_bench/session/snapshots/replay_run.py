@@ -11,6 +11,8 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
 
+import msgspec
+
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import (
     LOAD_TIME_LIMIT_MS,
@@ -27,11 +29,12 @@ from loom_bench.protocol.frames import (
     Started,
 )
 from loom_bench.protocol.replaying import ReplayOrder, ReplayProgress, SteerReplay
+from loom_bench.protocol.tracing import LiveStop, SetBreakpoint
 from loom_bench.session.endings import ended
 from loom_bench.session.host_process import HostEnded, HostNews, HostProcess, OutputLine
 from loom_bench.session.load_deadline import LOOK_INTERVAL_S, LoadDeadline
 from loom_bench.session.snapshots.in_memory import lent_memory
-from loom_bench.session.snapshots.replay_value import StepUnit
+from loom_bench.session.snapshots.replay_value import BreakpointStop, StepUnit
 
 CAPTURE_FILE: Final = "loom-captured.bin"
 
@@ -53,6 +56,7 @@ class ReplayPlan:
         ends: Offset at which each source partition ends.
         max_records: End after so many; ``None`` for no limit.
         first_error: End at the first record that fails.
+        breakpoint: End before a node takes a record; ``None`` for no such end.
         pace: ``0`` for full speed, ``1`` as recorded.
         record_by_record: One record an epoch.
         in_memory: Whether the fork may lie in memory meanwhile: nobody looks at it until the end,
@@ -71,6 +75,7 @@ class ReplayPlan:
     ends: dict[str, int] = field(default_factory=dict)
     max_records: int | None = None
     first_error: bool = False
+    breakpoint: BreakpointStop | None = None
     pace: float = 0.0
     record_by_record: bool = False
     in_memory: bool = False
@@ -117,6 +122,7 @@ class ReplayRunner:
         self._paused = plan.paused
         self.loaded: Loaded | None = None
         self.errors_seen = 0
+        self.stopped_at: LiveStop | None = None
         self.progress: ReplayProgress | None = None
 
     def pause(self) -> None:
@@ -202,6 +208,7 @@ class ReplayRunner:
                     ends=plan.ends,
                     max_records=plan.max_records,
                     first_error=plan.first_error,
+                    breakpoint=_breakpoint(plan.breakpoint),
                     pace=plan.pace,
                     record_by_record=plan.record_by_record,
                     real_topics=plan.real_topics,
@@ -230,6 +237,9 @@ class ReplayRunner:
                 self._on_progress(news)
             elif isinstance(news, Errors):
                 self.errors_seen = news.seen
+            elif isinstance(news, LiveStop):
+                self.stopped_at = self.stopped_at or news
+                self.stop()
             elif isinstance(news, Finished):
                 return self._finished(news)
             elif isinstance(news, Started):
@@ -251,6 +261,12 @@ class ReplayRunner:
             self.progress = ReplayProgress(
                 records=0, outputs=0, failures=0, barriers=0, paused=False, began={}, positions={}
             )
+        stop = self.stopped_at
+        if stop is not None:
+            where = f"{stop.topic}:{stop.partition}:{stop.offset}"
+            self.progress = msgspec.structs.replace(
+                self.progress, stopped_by=f"the breakpoint before {stop.node}, at {where}"
+            )
         return self.progress
 
     def _take_always(self, host: HostProcess, news: HostNews | BenchFrame) -> None:
@@ -260,3 +276,9 @@ class ReplayRunner:
             raise ReplayFailedError(
                 ended(self._plan.target, news, host.stack_dump(), list(self._last_lines))
             )
+
+
+def _breakpoint(stop: BreakpointStop | None) -> SetBreakpoint | None:
+    if stop is None:
+        return None
+    return SetBreakpoint(id=1, node=stop.node, condition=stop.condition or None)

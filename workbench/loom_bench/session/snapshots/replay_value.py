@@ -25,6 +25,19 @@ WARNING_REAL: Final = (
 """What is not isolated in one that writes to real topics."""
 
 
+class BreakpointStop(msgspec.Struct, frozen=True, kw_only=True):
+    """A record before which a replay ends.
+
+    Attributes:
+        node: Name of the node that would take it.
+        condition: Expression over ``payload`` and ``msg`` that it fits, in the words of routes, as
+            ``payload.amount > 100``; empty for any record.
+    """
+
+    node: str
+    condition: str = ""
+
+
 class StopWhen(msgspec.Struct, frozen=True, kw_only=True):
     """When a replay ends by itself: at whichever comes first.
 
@@ -34,6 +47,8 @@ class StopWhen(msgspec.Struct, frozen=True, kw_only=True):
         epoch: When it has repeated this epoch of the original: at that epoch's positions.
         offsets: At these offsets, by source partition (``topic:0``).
         first_error: At the end of the epoch in which the first record failed.
+        breakpoint: Before a node takes a record that fits. The fork then stands at the end of the
+            epoch before, so record by record just before the record; ``None`` for none.
     """
 
     at_original_end: bool = True
@@ -41,6 +56,7 @@ class StopWhen(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int | None = None
     offsets: dict[str, int] = {}
     first_error: bool = False
+    breakpoint: BreakpointStop | None = None
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):

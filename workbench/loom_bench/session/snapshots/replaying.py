@@ -34,6 +34,7 @@ def replay_of(ground: Ground, request: ReplayRequest) -> tuple[ReplayPlan, str]:
         ends=ground.ends(stop),
         max_records=stop.records,
         first_error=stop.first_error,
+        breakpoint=stop.breakpoint,
         pace=request.pace,
         record_by_record=request.record_by_record,
         paused=request.paused,
