@@ -62,7 +62,9 @@ def run_cluster(
 def _has_read(started: list[tuple[ForkServerProcess, Connection]], records: int) -> bool:
     left = [ours for _, ours in started]
     while left:
-        for ours in wait(left):
+        heard = wait(left, _LIMIT_S)
+        assert heard, "a run says nothing and does not end"
+        for ours in heard:
             assert isinstance(ours, Connection)
             try:
                 if ours.recv() >= records:
@@ -74,7 +76,7 @@ def _has_read(started: list[tuple[ForkServerProcess, Connection]], records: int)
 
 def _drain(ours: Connection) -> None:
     with suppress(EOFError):
-        while True:
+        while ours.poll(_LIMIT_S):
             ours.recv()
 
 

@@ -55,8 +55,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         seed: Of the records.
         ends: Records of each source partition.
-        workers: Worker threads of each process.
-        processes: Processes.
+        workers: Worker threads of each process, and processes: one of the two is 1.
         files: Files of the store.
         kills: Records after which everything is killed.
         forks: Where epochs are chosen, as shares of the history.
@@ -65,8 +64,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
     seed: int
     ends: list[int]
-    workers: int
-    processes: int
+    workers: tuple[int, int]
     files: int
     kills: list[int]
     forks: list[float]
@@ -77,8 +75,7 @@ HISTORIES = st.builds(
     History,
     seed=st.integers(0, 1_000),
     ends=st.lists(st.integers(1, MOST), min_size=1, max_size=3),
-    workers=st.integers(1, 3),
-    processes=st.integers(1, 3),
+    workers=st.sampled_from([(1, 1), (2, 1), (3, 1), (1, 2), (1, 3)]),
     files=st.integers(1, 3),
     kills=st.lists(st.integers(1, 2 * MOST), max_size=2),
     forks=st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=2),
@@ -175,6 +172,7 @@ def test_a_replayed_fork_ends_as_the_oracle(
     embedded: Place, monkeypatch: pytest.MonkeyPatch, shape: Shape, history: History
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    threads, processes = history.workers
     place = Place("embedded", embedded.topics)
     place.topic("items", partitions=len(history.ends))
     place.topic("out")
@@ -185,7 +183,7 @@ def test_a_replayed_fork_ends_as_the_oracle(
         store = folder / "store"
         config = place.config(
             consumer={"batch_size": history.batch_size},
-            workers_per_process=history.workers,
+            workers_per_process=threads,
             epoch_interval_ms=5,
             recovery={"db_dir": str(store), "partitions": history.files},
         )
@@ -197,8 +195,8 @@ def test_a_replayed_fork_ends_as_the_oracle(
         )
         module.with_suffix(".yaml").write_text(json.dumps(config))
         for kill_at in history.kills:
-            run_cluster(shape, config, history.processes, kill_at=kill_at)
-        run_cluster(shape, config, history.processes)
+            run_cluster(shape, config, processes, kill_at=kill_at)
+        run_cluster(shape, config, processes)
 
         epochs, before = whole_epochs(store), digest(store)
         end = Oracle(shape, history.seed, history.ends)

@@ -6,14 +6,23 @@ import time
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from loom_bench.protocol.security import ClientSettings
+
 _TIMEOUT_S = 5.0
 
 
-def read_record(bootstrap: str, topic: str, partition: int, offset: int) -> tuple[str, int] | None:
+def read_record(
+    bootstrap: str,
+    topic: str,
+    partition: int,
+    offset: int,
+    security: ClientSettings | None = None,
+) -> tuple[str, int] | None:
     """Return a record's value as text and its timestamp, milliseconds since 1970; ``None`` when it
-    cannot be had."""
+    cannot be had. *security* is how to log in at the broker."""
     consumer = Consumer(
         {
+            **(security or {}),
             "bootstrap.servers": bootstrap,
             "group.id": "loom-bench-looks",
             "enable.auto.commit": False,

@@ -16,6 +16,7 @@ from loom_bench.cli.options import config_option, json_option, load_timeout_opti
 
 if TYPE_CHECKING:
     from loom_bench.session.snapshots.ground import Ground
+    from loom_bench.session.snapshots.replay_value import StopWhen
 
 flow_argument = click.argument("flow", metavar="FLOW")
 
@@ -57,6 +58,58 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
     for decorator in reversed(options):
         command = decorator(command)
     return command
+
+
+_stop_options = (
+    click.option("--records", metavar="N", type=click.IntRange(min=1), help="End after N records."),
+    click.option("--until-epoch", type=int, help="End where the original stood at this epoch."),
+    click.option(
+        "--until-offset",
+        "offsets",
+        metavar="TOPIC:PARTITION=OFFSET",
+        multiple=True,
+        help="End a partition before this offset.",
+    ),
+    click.option("--first-error", is_flag=True, help="End at the first record that fails."),
+    click.option("--breakpoint", "node", metavar="NODE", help="End before NODE takes a record."),
+    click.option(
+        "--when",
+        metavar="EXPRESSION",
+        default="",
+        help="Only a record that fits, as `payload.amount > 100`; with --breakpoint.",
+    ),
+)
+
+
+def stop_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add when a replay ends."""
+    for decorator in reversed(_stop_options):
+        command = decorator(command)
+    return command
+
+
+def chosen_stop(arguments: Mapping[str, Any]) -> StopWhen:
+    """Return when a replay ends, as the options choose."""
+    from loom_bench.session.snapshots.replay_value import BreakpointStop, StopWhen  # noqa: PLC0415
+
+    offsets = {}
+    for rule in arguments["offsets"]:
+        partition, _, offset = rule.rpartition("=")
+        if ":" not in partition or not offset.isdecimal():
+            raise click.BadParameter(
+                f"{rule!r} is not TOPIC:PARTITION=OFFSET", param_hint="--until-offset"
+            )
+        offsets[partition] = int(offset)
+    node, when = arguments["node"], arguments["when"]
+    if when and not node:
+        raise click.BadParameter("it needs --breakpoint NODE", param_hint="--when")
+    return StopWhen(
+        records=arguments["records"],
+        epoch=arguments["until_epoch"],
+        offsets=offsets,
+        first_error=arguments["first_error"],
+        breakpoint=None if node is None else BreakpointStop(node=node, condition=when),
+    )
 
 
 @contextmanager

@@ -13,10 +13,12 @@ from loom_bench.cli.app import EXIT_FAILED, EXIT_USAGE
 from loom_bench.cli.diff import diff_command
 from loom_bench.cli.snapshot_options import (
     broker_option,
+    chosen_stop,
     chosen_store,
     map_option,
     mapped,
     opened_ground,
+    stop_options,
     store_options,
     told_failures,
 )
@@ -153,9 +155,7 @@ def fork_command(**arguments: Any) -> None:
 @store_options
 @click.argument("fork")
 @click.option("--revision", metavar="REVISION|PATH", default="current", show_default=True)
-@click.option("--records", metavar="N", type=click.IntRange(min=1), help="End after N records.")
-@click.option("--until-epoch", type=int, help="End where the original stood at this epoch.")
-@click.option("--first-error", is_flag=True, help="End at the first record that fails.")
+@stop_options
 @click.option(
     "--pace", type=click.FloatRange(min=0), default=0.0, help="0: full speed; 1: as it was."
 )
@@ -175,10 +175,7 @@ def replay_command(**arguments: Any) -> None:
         sys.exit(EXIT_USAGE)
     with told_failures(as_json=arguments["as_json"]), opened_ground(arguments) as ground:
         from loom_bench.session.snapshots.replay_run import ReplayRunner  # noqa: PLC0415
-        from loom_bench.session.snapshots.replay_value import (  # noqa: PLC0415
-            ReplayRequest,
-            StopWhen,
-        )
+        from loom_bench.session.snapshots.replay_value import ReplayRequest  # noqa: PLC0415
         from loom_bench.session.snapshots.replaying import replay_of  # noqa: PLC0415
         from loom_runtime.recovery.history.forks import known_fork  # noqa: PLC0415
         from loom_runtime.recovery.remapping import Remapping, remap_store  # noqa: PLC0415
@@ -186,11 +183,7 @@ def replay_command(**arguments: Any) -> None:
         request = ReplayRequest(
             fork=arguments["fork"],
             revision=arguments["revision"],
-            stop=StopWhen(
-                records=arguments["records"],
-                epoch=arguments["until_epoch"],
-                first_error=arguments["first_error"],
-            ),
+            stop=chosen_stop(arguments),
             pace=arguments["pace"],
             record_by_record=arguments["record_by_record"],
             real_topics=arguments["real_topics"],

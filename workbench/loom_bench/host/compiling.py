@@ -151,5 +151,6 @@ def _compiled(
         store=None if runnable is None else runnable.configured_store,
         revision="" if runnable is None else runnable.revision,
         security=client_security(plan),
+        source_brokers=",".join(plan.source.settings.brokers),
     )
     return loaded, runnable

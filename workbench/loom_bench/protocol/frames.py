@@ -198,6 +198,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
         store: Folder of the recovery store that the configuration names; ``None`` for none.
         revision: Name of the code's version, as snapshots and envelopes carry it.
         security: How others log in where the flow does.
+        source_brokers: Addresses of the brokers that it reads from.
     """
 
     plan: PlanDocument
@@ -211,6 +212,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True, tag="loaded"):
     store: str | None = None
     revision: str = ""
     security: ClientSecurity = NO_SECURITY
+    source_brokers: str = ""
 
 
 class LoadFailed(msgspec.Struct, frozen=True, tag="load_failed"):

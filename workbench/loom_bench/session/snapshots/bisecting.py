@@ -14,6 +14,7 @@ import msgspec
 
 from loom_bench.broker.one_record import read_record
 from loom_bench.protocol.diagnosis import Diagnosis
+from loom_bench.protocol.frames import Loaded
 from loom_bench.session.snapshots.bisection_value import (
     Bisection,
     BisectPhase,
@@ -75,6 +76,7 @@ class Bisecter:
         self._cancelled = cancelled or threading.Event()
         self._predicate = Predicate(request.expression, request.pytest)
         self._value = Bisection(request=request)
+        self._loaded: Loaded | None = None
 
     def run(self) -> Bisection:
         """Find it; forks that were made for it are gone when this returns.
@@ -221,8 +223,14 @@ class Bisecter:
         topic, _, partition = key.rpartition(":")
         offset = after[key] - 1
         text = ""
-        if self._ground.bootstrap is not None:
-            found = read_record(self._ground.bootstrap, topic, int(partition), offset)
+        if self._loaded is not None:
+            found = read_record(
+                self._loaded.source_brokers,
+                topic,
+                int(partition),
+                offset,
+                self._loaded.security.reading,
+            )
             text = "" if found is None else found[0]
         return FirstBad(epoch=epoch, partition=key, offset=offset, record=text)
 
@@ -245,7 +253,9 @@ class Bisecter:
         plan = self._ground.plan(
             folder, self._request.revision, ends=ends, record_by_record=record_by_record
         )
-        ended = ReplayRunner(plan).run()
+        runner = ReplayRunner(plan)
+        ended = runner.run()
+        self._loaded = runner.loaded
         self._change(runs=self._value.runs + 1)
         return _Stretch(plan, last_epoch(folder), ended.records)
 

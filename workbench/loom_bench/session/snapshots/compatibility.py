@@ -16,15 +16,13 @@ from loom_runtime.recovery.identity import StoreIdentity, load_identity
 _GRAVITY = (Fit.FITS, Fit.WARNED, Fit.REFUSED)
 
 
-def check_fit(
-    folder: Path, loaded: Loaded, bootstrap: str | None, *, fork: str, revision: str
-) -> Compatibility:
+def check_fit(folder: Path, loaded: Loaded, *, fork: str, revision: str) -> Compatibility:
     """Return whether the fork in *folder* can be replayed with what *loaded* is.
 
     Args:
         folder: Folder of the fork.
-        loaded: The compiled revision.
-        bootstrap: Addresses of the broker that is to have the records; ``None`` when not known.
+        loaded: The compiled revision; its brokers, asked as its configuration says, are to have the
+            records.
         fork: Name of the fork, to be told.
         revision: Name of the revision, to be told.
 
@@ -50,7 +48,7 @@ def check_fit(
         if conflict is not None:
             gone, new = conflict.gone, conflict.new
             suggested = suggest(stored.identity, current, gone, new)
-    missing, more = _missing(folder, bootstrap)
+    missing, more = _missing(folder, loaded)
     findings += more
     gravest = max((each.fit for each in findings), key=_GRAVITY.index, default=Fit.FITS)
     return Compatibility(
@@ -94,13 +92,11 @@ def _state_findings(stored: StoreIdentity, current: StoreIdentity) -> list[Findi
     ]
 
 
-def _missing(
-    folder: Path, bootstrap: str | None
-) -> tuple[tuple[MissingRecords, ...], list[Finding]]:
+def _missing(folder: Path, loaded: Loaded) -> tuple[tuple[MissingRecords, ...], list[Finding]]:
     with looking(folder) as store:
         positions = source_positions(store, store.resume_epoch - 1)
     needed = {key: position.offset for key, position in positions.items()}
-    bounds = log_bounds(bootstrap, needed) if bootstrap else "its address is only configured"
+    bounds = log_bounds(loaded.source_brokers, needed, loaded.security.reading)
     if isinstance(bounds, str):
         what = f"the broker was not asked which records it still has: {bounds}"
         return (), [Finding(fit=Fit.WARNED, what=what)]

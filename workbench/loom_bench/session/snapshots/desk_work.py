@@ -117,7 +117,7 @@ class DeskWork:
     def check(self, ground: Ground, fork: str, revision: str) -> None:
         """Check whether a fork can be replayed with a revision."""
         folder, loaded = known_fork(ground.store, fork), ground.load(revision)
-        fit = check_fit(folder, loaded, ground.bootstrap, fork=fork, revision=revision)
+        fit = check_fit(folder, loaded, fork=fork, revision=revision)
         self._change(compatibility=fit)
 
     def remap(

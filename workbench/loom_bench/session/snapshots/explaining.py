@@ -11,6 +11,7 @@ from itertools import count, pairwise
 import msgspec
 
 from loom_bench.broker.one_record import read_record
+from loom_bench.protocol.frames import Loaded
 from loom_bench.session.snapshots.ground import Ground, check_cancelled
 from loom_bench.session.snapshots.reading import StoreReader
 from loom_bench.session.snapshots.replay_run import ReplayRunner
@@ -48,6 +49,7 @@ class Explainer:
         self._value = msgspec.structs.replace(why, running=True)
         self._on_change = on_change
         self._cancelled = cancelled or threading.Event()
+        self._loaded: Loaded | None = None
 
     def run(self) -> Why:
         """Find the records; forks that were made for it are gone when this returns.
@@ -83,7 +85,9 @@ class Explainer:
             stack.callback(remove_fork, store, name)
             folder = known_fork(store, name)
             plan = self._ground.plan(folder, "current", ends=epoch.positions, record_by_record=True)
-            ended = ReplayRunner(plan).run()
+            runner = ReplayRunner(plan)
+            ended = runner.run()
+            self._loaded = runner.loaded
             with looking(folder) as fork:
                 steps = read_epochs(fork, Counts())
             rows = StoreReader(folder).key(why.step_id, why.key).rows
@@ -115,8 +119,14 @@ class Explainer:
     def _touch(self, key: str, offset: int, before: str | None, row: StateRow) -> Touch:
         topic, _, partition = key.rpartition(":")
         found = None
-        if self._ground.bootstrap is not None:
-            found = read_record(self._ground.bootstrap, topic, int(partition), offset)
+        if self._loaded is not None:
+            found = read_record(
+                self._loaded.source_brokers,
+                topic,
+                int(partition),
+                offset,
+                self._loaded.security.reading,
+            )
         return Touch(
             partition=key,
             offset=offset,
