@@ -71,12 +71,22 @@ def list_command(**arguments: Any) -> None:
 @store_options
 @click.argument("step")
 @click.argument("key")
+@click.option(
+    "--decode-in-host",
+    is_flag=True,
+    help="Unpickle what another program wrote, in a process of its own: that runs its code.",
+)
 def show_command(**arguments: Any) -> None:
     """Show every value that a key has had."""
     with told_failures(as_json=arguments["as_json"]):
         from loom_bench.session.snapshots.reading import StoreReader  # noqa: PLC0415
 
-        history = StoreReader(chosen_store(arguments)).key(arguments["step"], arguments["key"])
+        reader = StoreReader(chosen_store(arguments))
+        history = reader.key(arguments["step"], arguments["key"])
+        if arguments["decode_in_host"]:
+            from loom_bench.session.snapshots.decoding import decoded_history  # noqa: PLC0415
+
+            history = decoded_history(arguments["flow"], reader, history)
         if arguments["as_json"]:
             _print("key", history)
         else:
@@ -149,6 +159,33 @@ def fork_command(**arguments: Any) -> None:
             _print("fork", record)
         else:
             _say(f"{record.name}: forked at epoch {record.epoch}")
+
+
+@snapshots_command.command("check")
+@store_options
+@click.argument("fork")
+@click.option("--revision", metavar="REVISION|PATH", default="current", show_default=True)
+@broker_option
+def check_command(**arguments: Any) -> None:
+    """Tell whether a fork can be replayed with a revision, and which records are gone; exits with 1
+    when it is refused."""
+    with told_failures(as_json=arguments["as_json"]), opened_ground(arguments) as ground:
+        from loom_bench.session.snapshots.compatibility import check_fit  # noqa: PLC0415
+        from loom_bench.session.snapshots.value import Fit  # noqa: PLC0415
+        from loom_runtime.recovery.history.forks import known_fork  # noqa: PLC0415
+
+        fork, revision = arguments["fork"], arguments["revision"]
+        folder, loaded = known_fork(ground.store, fork), ground.load(revision)
+        found = check_fit(folder, loaded, fork=fork, revision=revision)
+        if arguments["as_json"]:
+            _print("compatibility", found)
+        else:
+            for each in found.findings:
+                _say(f"{each.fit.value}: {each.what}. {each.what_next}")
+            for old, new in found.suggested.items():
+                _say(f"looks renamed: --map {old}={new}")
+            _say(found.fit.value)
+    sys.exit(EXIT_FAILED if found.fit is Fit.REFUSED else 0)
 
 
 @snapshots_command.command("replay")

@@ -15,6 +15,7 @@ from loom_bench.host.dumping import dumped_after
 from loom_bench.host.outbox import Outbox
 from loom_bench.protocol.channel import Channel
 from loom_bench.protocol.codec import ProtocolError
+from loom_bench.protocol.decoding import DecodePickles
 from loom_bench.protocol.feeding import Feed
 from loom_bench.protocol.frames import PROTOCOL_VERSION, BenchFrame, Check, Hello, Load, Start, Stop
 from loom_bench.protocol.steering import WarmUp, WriteRecord
@@ -25,7 +26,17 @@ if TYPE_CHECKING:
 
 _CLOSE_TIMEOUT_S = 5.0
 
-_TO_DO = (Check, Load, Start, Feed, WarmUp, WriteRecord, TraceRecord, ProveRecords)
+_TO_DO = (
+    Check,
+    Load,
+    Start,
+    Feed,
+    WarmUp,
+    WriteRecord,
+    TraceRecord,
+    ProveRecords,
+    DecodePickles,
+)
 """Commands that the main thread does, one after the other; the others go to what it does."""
 
 
@@ -99,6 +110,10 @@ class Server:
                 from loom_bench.host.tracing import ProofJob  # noqa: PLC0415 - only to prove
 
                 self._run(ProofJob(self._loaded.tracer, command, self._dump_fd), outbox)
+            case DecodePickles():
+                from loom_bench.host.decoding import decode_pickles  # noqa: PLC0415 - when asked for
+
+                outbox.answer(decode_pickles(command))
             case Feed():
                 from loom_bench.host.feeding import FeedJob  # noqa: PLC0415 - only to feed
 

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from loom_bench.protocol.decoding import DecodePickles, PicklesDecoded
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.feeding import Feed, FeedFinished, FeedProgress, SetRate
 from loom_bench.protocol.measurements import Commits, Nodes, Outputs, Samples
@@ -176,6 +177,7 @@ BenchFrame = (
     | ClearBreakpoint
     | AnswerStop
     | SteerReplay
+    | DecodePickles
 )
 """Whatever the bench sends after its Hello."""
 
@@ -372,5 +374,6 @@ HostFrame = (
     | LiveStop
     | StopEnded
     | ReplayProgress
+    | PicklesDecoded
 )
 """Whatever a host sends after its Hello."""

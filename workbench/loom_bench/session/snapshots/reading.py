@@ -32,6 +32,7 @@ from loom_runtime.recovery.history.state import (
     read_page,
     stateful_steps,
 )
+from loom_runtime.recovery.history.values import show_value
 from loom_runtime.recovery.identity import SINK_STEP, SOURCE_STEP
 
 KEPT = (
@@ -126,6 +127,28 @@ class StoreReader:
             key=key,
             rows=tuple(_row(step_id, each, changed=True) for each in rows),
         )
+
+    def foreign_pickles(self, step_id: str, key: str) -> dict[int, bytes]:
+        """Return what a key holds that cannot be shown without running code, by epoch.
+
+        Raises:
+            StoreError: When the store cannot be read.
+        """
+        with looking(self.db_dir) as store:
+            flow = flow_id(store)
+            rows = [
+                row
+                for file in store.files
+                for row in file.query(
+                    "SELECT snap_epoch, ser_change FROM snaps WHERE step_id = ? AND state_key = ?",
+                    (f"{flow}.{step_id}" if flow is not None else step_id, key),
+                )
+            ]
+        return {
+            epoch: blob
+            for epoch, blob in sorted(rows)
+            if blob is not None and not show_value(blob).readable
+        }
 
     def forks(self) -> tuple[ForkView, ...]:
         """Return the store's forks, each after its parent."""
