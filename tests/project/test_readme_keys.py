@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from loom_bench.tui.action import Action
 from loom_bench.tui.actions import groups, key_text
 from loom_bench.tui.screens import SCREENS
@@ -40,3 +42,18 @@ def test_the_readme_shows_the_screen() -> None:
     picture = shown.read_text(encoding="utf-8")
     assert "RUNNING" in picture
     assert "balanced" in picture
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("inbox", "passes in r2"),
+        ("stepping", "KeyError"),
+        ("stepping-edited", "with the edited value"),
+        ("stop", "STOPPED at PriceOrder"),
+        ("redrive", "its group: "),
+    ],
+)
+def test_the_readme_shows_what_happens_to_failures(name: str, seen: str) -> None:
+    assert f"(docs/{name}.svg)" in _README.read_text(encoding="utf-8")
+    assert seen in (_README.parent / "docs" / f"{name}.svg").read_text(encoding="utf-8")

@@ -39,7 +39,7 @@ def plan_lines(plan: RedrivePlan | None) -> Iterator[Line]:
     if plan.repeating:
         yield (
             (f"! {count_text(plan.repeating)} failed behind a fan-out", Ink.WARN),
-            ("  what their other branches wrote is written again", Ink.DIM),
+            ("  what their other branches wrote comes twice", Ink.DIM),
         )
     yield from _overtaken(plan)
     if plan.problem is not None:
