@@ -17,7 +17,7 @@ demo: $(READY)
 # Ends with the names of skipped tests and why, and pytest's closing line. Half of the time is
 # waiting for brokers and processes, so two files run side by side.
 test: $(READY)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	$(BIN)/ruff check

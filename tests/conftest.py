@@ -5,4 +5,5 @@ pytest_plugins = [
     "tests.delivery.places",
     "tests.docker_fixtures",
     "tests.kafka_fixtures",
+    "tests.side_by_side",
 ]

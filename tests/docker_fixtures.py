@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +22,8 @@ REQUIRED = "LOOM_REQUIRE_DOCKER"
 
 REASON = "LOOM_NO_DOCKER"
 """Why there is no engine, as told by whoever looked for one."""
+
+_LOCK = Path(tempfile.gettempdir()) / f"loom-bench-docker-tests-{os.getuid()}.lock"
 
 _missing = pytest.StashKey[str]()
 
@@ -49,6 +54,19 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     reason = item.config.stash.get(_missing, None)
     if reason is not None and item.get_closest_marker("docker") is not None:
         pytest.fail(f"{REQUIRED} is set, and there is no Docker engine: {reason}", False)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let one test at a time use the engine: they look at all containers that benches have made.
+
+    Outside the limit of time that a test is given, for it may wait for another process.
+    """
+    if item.get_closest_marker("docker") is None:
+        return (yield)
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,8 @@ class Engine:
 
     def make_image(self, tag: str, filesystem: bytes | Path, *changes: str) -> str:
         """Make an image from a tar; returns its name."""
-        name = import_image(self._client.api, tag, filesystem, changes or CONFIG)
+        # Another test process on the same engine has images of its own.
+        name = import_image(self._client.api, f"{tag}-{os.getpid()}", filesystem, changes or CONFIG)
         self._made.add(self._client.images.get(name).id)
         return name
 
