@@ -48,7 +48,7 @@ def way_picture(
     most = _MAX_NAME_CELLS if width >= _WIDE_FROM_CELLS else _MAX_NARROW_CELLS
     names = [_name(station, marked, most) for station in stations]
     sizes = [
-        max(cell_width(name), cell_width(safe(station.word[0])))
+        max(cell_width(name), cell_width(safe(station.word[0], max_cells=2 * most)))
         for name, station in zip(names, stations, strict=True)
     ]
     first, last = _window(sizes, at, width - 2 * _EDGE_CELLS)
