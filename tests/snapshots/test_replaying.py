@@ -28,8 +28,11 @@ LIMIT_S = 60.0
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory, broker: EmbeddedBroker) -> Ground:
-    return ran(tmp_path_factory.mktemp("replayed"), broker, "replayed", orders=ORDERS)
+def ground(tmp_path_factory: pytest.TempPathFactory, broker: EmbeddedBroker) -> Iterator[Ground]:
+    folder = tmp_path_factory.mktemp("replayed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder / "home"))
+        yield ran(folder, broker, "replayed", orders=ORDERS)
 
 
 @pytest.fixture
@@ -106,6 +109,29 @@ def test_a_breakpoint_that_cannot_be_is_refused_before_anything_runs(
         with pytest.raises(ReplayFailedError, match="cannot stop there"):
             replayed(ground, fork, stop)
     assert last_epoch(ground.store / "forks" / fork) == epoch
+
+
+def test_it_runs_a_revision_that_the_bench_has_kept(ground: Ground, fork: str) -> None:
+    """The code on disk is another by then."""
+    kept = first(ground).revision
+    assert kept is not None
+    assert kept in {each.name for each in ground.revisions.listed()}
+    assert ground.load("current").revision != kept
+    plan, _ = replay_of(ground, ReplayRequest(fork=fork, revision=kept, stop=StopWhen(records=5)))
+    runner = ReplayRunner(plan)
+    assert runner.run().records == 5
+    assert runner.loaded is not None
+    assert runner.loaded.revision == kept
+    assert whole_epochs(plan.folder)[-1].revision == kept
+
+    copy = ground.store.parent / "copy" / "orders.py"
+    copy.parent.mkdir()
+    copy.write_bytes(Path(plan.target).read_bytes())
+    elsewhere = Ground(
+        store=ground.store, target=str(copy), bootstrap=ground.bootstrap, plaintext=True
+    )
+    assert elsewhere.revisions.keep(elsewhere.load("current"))
+    assert [each.name for each in elsewhere.revisions.listed()] == [kept]
 
 
 class Steered:

@@ -56,10 +56,13 @@ def list_command(**arguments: Any) -> None:
                 f"{epoch.keys_changed or 0:>7,} keys {epoch.state_bytes or 0:>9,} bytes  {places}  "
                 f"{marks}{'' if epoch.complete else f' NOT WHOLE: {epoch.why_not}'}"
             )
+        depths = {"": -1}
         for fork in forks:
+            depths[fork.name] = depth = depths.get(fork.parent, -1) + 1
             _say(
-                f"fork {fork.name} of {fork.parent or 'the store'} at epoch {fork.epoch}, "
-                f"{fork.size_bytes:,} bytes, made {_time(fork.made_at_ms)} {fork.note}"
+                f"{'  ' * depth}fork {fork.name} of {fork.parent or 'the store'} at epoch "
+                f"{fork.epoch}, revision {fork.revision or '-'}, {fork.size_bytes:,} bytes, made "
+                f"{_time(fork.made_at_ms)} {fork.note}"
             )
         _say(
             f"{timeline.flow}: {len(timeline.epochs):,} epochs, the next is "

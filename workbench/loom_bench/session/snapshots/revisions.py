@@ -32,6 +32,11 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[str, ...]
     size_bytes: int
     origin: str
+    other_origins: tuple[str, ...] = ()
+
+    def is_of(self, module: Path) -> bool:
+        """Return whether *module* was this at some time; copies of a flow share revisions."""
+        return str(module) in (self.origin, *self.other_origins)
 
 
 class RevisionFiles(NamedTuple):
@@ -72,6 +77,7 @@ class Revisions:
             return False
         folder = self._home / name
         if folder.exists():
+            self._claim(folder)
             return True
         files = [Path(file) for file in (*loaded.module_files, *loaded.config_sources)]
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,7 +97,7 @@ class Revisions:
         if not self._home.is_dir():
             return ()
         found = [self._manifest(path) for path in self._home.iterdir()]
-        ours = [each for each in found if each is not None and each.origin == str(self._module)]
+        ours = [each for each in found if each is not None and each.is_of(self._module)]
         return tuple(
             KeptRevision(
                 name=each.name,
@@ -144,16 +150,29 @@ class Revisions:
             size_bytes=sum(copy.stat().st_size for copy in copies),
             origin=str(self._module),
         )
-        path = work / _MANIFEST
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest, enc_hook=str)))
-        path.chmod(0o600)
+        _write(work / _MANIFEST, manifest)
         return manifest
+
+    def _claim(self, folder: Path) -> None:
+        """Note that a revision which another copy of the module has kept is this one's too."""
+        manifest = self._manifest(folder)
+        if manifest is None or manifest.is_of(self._module):
+            return
+        others = (*manifest.other_origins, str(self._module))
+        work = folder / f".{_MANIFEST}-{os.getpid()}"
+        _write(work, msgspec.structs.replace(manifest, other_origins=others))
+        work.replace(folder / _MANIFEST)
 
     def _manifest(self, folder: Path) -> _Manifest | None:
         try:
             return msgspec.json.decode((folder / _MANIFEST).read_bytes(), type=_Manifest)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
+
+
+def _write(path: Path, manifest: _Manifest) -> None:
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+    path.chmod(0o600)
 
 
 def _link_beside(files: list[Path], root: Path, target: Path) -> None:
