@@ -56,6 +56,14 @@ async def test_deciding_can_wait() -> None:
         assert "r4 waiting" in seen.text
 
 
+@asynchronous
+async def test_a_revision_that_waits_is_told_of_among_the_problems() -> None:
+    conflict = StateConflict(revision=2, gone=("a",), new=("x",))
+    async with bench(replace(values.running(), conflict=conflict)) as seen:
+        await seen.press("8")
+        assert "r2 waits: decide about its state  c" in seen.text
+
+
 def test_no_state_is_taken_over_twice() -> None:
     draft = Draft(StateConflict(revision=2, gone=("a", "b"), new=("x", "y")))
     draft.turn("x", 1)

@@ -62,6 +62,9 @@ def _end_of(text: str, cells: int) -> str:
 
 def _summary(value: SessionValue) -> Line:
     problems = problems_of(value)
+    if not problems and value.conflict is not None:
+        waits = f"r{value.conflict.revision} waits: decide about its state  "
+        return (waits, Ink.WARN), ("c", Ink.KEY)
     if not problems:
         return ((("nothing is wrong", Ink.GOOD)),)
     running = next((each for each in reversed(value.revisions) if each.state == "running"), None)
@@ -76,7 +79,7 @@ def _empty(value: SessionValue) -> Sequence[Line]:
     if problems_of(value):
         return (plain("No problem matches. Esc drops the filter."),)
     return (
-        (("Nothing is wrong.", Ink.GOOD),),
+        ((f"Nothing {'else ' if value.conflict is not None else ''}is wrong.", Ink.GOOD),),
         (("A module that does not load, or a run that fails, is explained here.", Ink.DIM),),
     )
 
