@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Final
+from queue import SimpleQueue
 
 from loom_bench.session.envelopes.desk import FlowDesk, load_of
 from loom_bench.session.envelopes.flow_view import InboxFlow
 from loom_bench.session.envelopes.notices import Notices
 from loom_bench.session.envelopes.opening import Tracer
 from loom_bench.session.envelopes.value import InboxValue
+from loom_bench.session.posted import Act, run_posted
 from loom_bench.session.tracing.value import TracingView
 
-PUBLISH_INTERVAL_S: Final = 0.1
-"""Least time between two values: a screen draws no oftener."""
-
-_TICK_S: Final = 1.0
-
-Act = Callable[[], None]
 StorePath = Callable[[InboxFlow], Path | None]
 
 
@@ -105,23 +98,8 @@ class InboxThread:
 
     def _run(self) -> None:
         """Do what is posted, publish, look after things; on the inbox's own thread."""
-        next_tick_s, next_value_s = time.monotonic() + _TICK_S, 0.0
         try:
-            while True:
-                now_s = time.monotonic()
-                if now_s >= next_tick_s:
-                    next_tick_s = now_s + _TICK_S
-                    self._do(self._tick)
-                if now_s >= next_value_s:
-                    next_value_s = now_s + PUBLISH_INTERVAL_S
-                    self._do(self._publish)
-                try:
-                    act = self._queue.get(timeout=max(0.0, next_value_s - time.monotonic()))
-                except Empty:
-                    continue
-                if act is None:
-                    return
-                self._do(act)
+            run_posted(self._queue, self._do, tick=self._tick, publish=self._publish)
         finally:
             if self._desk is not None:
                 self._desk.close()

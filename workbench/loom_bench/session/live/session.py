@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 import traceback
-from collections.abc import Callable
 from functools import partial
-from queue import Empty, SimpleQueue
-from typing import Final, Self
+from queue import SimpleQueue
+from typing import Self
 
 from loom_bench.broker.choice import open_broker
 from loom_bench.broker.docker.options import DockerOptions
@@ -19,15 +17,9 @@ from loom_bench.session.live.board import Board
 from loom_bench.session.live.director import Director
 from loom_bench.session.live.options import LiveOptions
 from loom_bench.session.live.trace_desk import TraceDesk
+from loom_bench.session.posted import Act, run_posted
 from loom_bench.session.snapshots.desk import SnapshotDesk
 from loom_bench.session.value import Phase, SessionValue
-
-PUBLISH_INTERVAL_S: Final = 0.1
-"""Time between two values; another phase or plan does not wait for it."""
-
-_TICK_S: Final = 1.0
-
-Act = Callable[[], None]
 
 
 class LiveSession:
@@ -190,27 +182,20 @@ class LiveSession:
     def _run(self) -> None:
         """Do what is posted, publish, look after things; on the session's own thread."""
         director = self._director
+
+        def publish() -> None:
+            self._do(director.check_deadline)
+            self._publish()
+
+        def publish_turn() -> None:
+            if _turned(director.board, self._value):
+                self._do(self._publish)
+
         try:
             self._do(director.begin)
-            next_tick_s, next_value_s = time.monotonic() + _TICK_S, 0.0
-            while True:
-                now_s = time.monotonic()
-                if now_s >= next_tick_s:
-                    next_tick_s = now_s + _TICK_S
-                    self._do(director.tick)
-                if now_s >= next_value_s:
-                    next_value_s = now_s + PUBLISH_INTERVAL_S
-                    self._do(director.check_deadline)
-                    self._do(self._publish)
-                try:
-                    act = self._inbox.get(timeout=max(0.0, next_value_s - time.monotonic()))
-                except Empty:
-                    continue
-                if act is None:
-                    return
-                self._do(act)
-                if _turned(self._director.board, self._value):
-                    self._do(self._publish)
+            run_posted(
+                self._inbox, self._do, tick=director.tick, publish=publish, after=publish_turn
+            )
         finally:
             director.close()
 
