@@ -18,7 +18,7 @@ from tests.tui.seen import raw_characters, strips_of
 
 pytestmark = pytest.mark.asyncio
 
-_ALONE = ("closing tag", "action", "escape", "bidi", "newlines", "surrogates", "deep")
+_ALONE = ("closing tag", "action", "escape", "surrogates")
 
 _TOUR = (
     *("i", "j", "tab", "l", "y", "slash", "escape", "tab", "R", "escape", "enter"),
