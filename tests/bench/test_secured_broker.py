@@ -118,6 +118,22 @@ def test_the_benchs_own_readers_log_in(place: Place) -> None:
         reader.partitions()
 
 
+def test_the_records_of_a_fork_are_asked_for_with_the_flows_login(
+    place: Place, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    arguments = ("run", place.path, "--broker", place.address, "--until-idle", "2")
+    done = run(*arguments, "--store", store, "--allow-writes-to", place.address)
+    assert done.code == 0, done.out + done.err
+    command = (place.path, "--store", store, "--json")
+    assert run("snapshots", "fork", *command, "--name", "mine").code == 0
+    for broker in ("configured", place.address):
+        checked = run("snapshots", "check", *command, "mine", "--broker", broker)
+        assert checked.code == 0, checked.out + checked.err
+        assert [each["findings"] for each in checked.lines] == [[]]
+        assert PASSWORD not in checked.out + checked.err
+
+
 def test_topics_get_the_brokers_own_numbers(place: Place) -> None:
     with open_broker(place.address, allow_writes_to=place.address) as broker:
         broker.create_topics({place.source: 4}, place.security)
