@@ -32,6 +32,7 @@ from loom_bench.broker.child import memory_bytes
 from loom_runtime import ErrorEnvelope, ErrorKind, LoomStruct, Message, MessageMeta
 from loom_runtime.config.kafka import WireFormat
 from loom_runtime.errors import message_for_envelope
+from loom_runtime.tracing.fingerprint import envelope_fingerprint
 from loom_runtime.wire.envelopes import EnvelopeEncoder
 
 GROUPS: Final = 25
@@ -141,6 +142,7 @@ class InboxWatch:
     def __init__(self, bench: Terminal, told: Path) -> None:
         self._bench = bench
         self._told = told
+        self._last = envelope_fingerprint(next(envelopes(0)))
 
     def held(self) -> Held | None:
         """What the inbox holds; ``None`` before it has told."""
@@ -170,11 +172,11 @@ class InboxWatch:
     def move(self) -> float | None:
         """Choose the group below; return the milliseconds until it was painted.
 
-        ``None`` when the last one is chosen, whose preview does not change: then the first one is.
+        ``None`` when there is none below: then the first one is chosen.
         """
         lately_ns = time.monotonic_ns() - _LATELY_NS
         chosen = _GROUP.findall(self._bench.text(lately_ns))
-        if not chosen:
+        if not chosen or chosen[-1] == self._last:
             self._bench.press(b"g")
             return None
         return self._timed(b"j", partial(_another_group, chosen[-1]))

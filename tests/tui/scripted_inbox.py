@@ -36,6 +36,9 @@ class ScriptedInbox:
     def value(self) -> InboxValue:
         return self._value
 
+    def give_way(self) -> None:
+        """Be in nobody's way."""
+
     def set_filter(self, wanted: InboxFilter) -> None:
         self.calls.append(("set_filter", wanted))
 

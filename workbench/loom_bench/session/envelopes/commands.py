@@ -24,6 +24,11 @@ class EnvelopeCommands(Protocol):
 
     # What is shown
 
+    def give_way(self) -> None:
+        """Read no envelopes for a tenth of a second: somebody waits for the screen, which a flood
+        of them makes slow."""
+        ...
+
     def set_filter(self, wanted: InboxFilter) -> None:
         """Show only the envelopes that *wanted* lets through, and their groups."""
         ...

@@ -16,6 +16,7 @@ from loom_bench.session.envelopes.decisions import Decisions, upto_of
 from loom_bench.session.envelopes.envelope import Envelope
 from loom_bench.session.envelopes.files import EnvelopeFiles
 from loom_bench.session.envelopes.flow_view import InboxFlow
+from loom_bench.session.envelopes.giving_way import Way
 from loom_bench.session.envelopes.group import PROVABLE, Kept
 from loom_bench.session.envelopes.intake import Intake, Post
 from loom_bench.session.envelopes.notices import Notices
@@ -55,6 +56,7 @@ class FlowDesk:
         tracer: Traces; ``None`` when nothing is to be traced.
         traces: Returns the session's traces.
         notices: What is told.
+        way: Asked for by whoever must not wait for a flood of envelopes.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class FlowDesk:
         tracer: Tracer | None,
         traces: Callable[[], TracingView],
         notices: Notices,
+        way: Way,
     ) -> None:
         self.dirty = True
         self.flow = flow
@@ -73,7 +76,7 @@ class FlowDesk:
         self._shelf = Shelf(self._store.decided)
         self._decisions = Decisions(self._store, self._shelf)
         self._records = Records(flow.bootstrap, flow.security.reading)
-        self._intake = Intake(flow, post, self._arrived)
+        self._intake = Intake(flow, post, self._arrived, way)
         self.opening = Opening(post, tracer, self._changed)
         self.files = EnvelopeFiles(self.opening, traces, notices.tell)
         self._proving = Proving(post, self._records, self._judged, self._proved)

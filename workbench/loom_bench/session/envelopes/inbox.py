@@ -59,6 +59,10 @@ class Inbox:
         """End everything that was started; returns when it has ended. May be called twice."""
         self._thread.close()
 
+    def give_way(self) -> None:
+        """Read no envelopes for a moment: somebody waits for the screen."""
+        self._thread.way.ask()
+
     def set_filter(self, wanted: InboxFilter) -> None:
         """Show only the envelopes that *wanted* lets through, and their groups."""
         self._thread.ask(lambda desk: desk.set_filter(wanted))

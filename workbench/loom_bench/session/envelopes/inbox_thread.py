@@ -10,6 +10,7 @@ from queue import SimpleQueue
 
 from loom_bench.session.envelopes.desk import FlowDesk, load_of
 from loom_bench.session.envelopes.flow_view import InboxFlow
+from loom_bench.session.envelopes.giving_way import Way
 from loom_bench.session.envelopes.notices import Notices
 from loom_bench.session.envelopes.opening import Tracer
 from loom_bench.session.envelopes.value import InboxValue
@@ -24,6 +25,7 @@ class InboxThread:
 
     Attributes:
         value: The newest value.
+        way: Asked for by whoever must not wait for a flood of envelopes.
 
     Args:
         tracer: Traces records; ``None`` when nothing is to be traced.
@@ -40,6 +42,7 @@ class InboxThread:
         time_limit_ms: int,
     ) -> None:
         self.value = InboxValue()
+        self.way = Way()
         self._tracer = tracer
         self._traces = traces
         self._store_path = store_path
@@ -88,6 +91,7 @@ class InboxThread:
             self._tracer,
             self._traces,
             self._notices,
+            self.way,
         )
 
     def _leave_flow(self) -> None:

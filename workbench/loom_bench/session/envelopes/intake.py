@@ -14,6 +14,7 @@ from loom_bench.broker.reading import TopicRecord
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.session.envelopes.envelope import Envelope, read_envelope
 from loom_bench.session.envelopes.flow_view import InboxFlow
+from loom_bench.session.envelopes.giving_way import Way
 from loom_bench.session.envelopes.value import TopicReading
 
 _WAITING: Final = 4
@@ -39,15 +40,17 @@ class Intake:
         flow: The flow whose topics are read.
         post: Has something done on the inbox's thread.
         arrived: Called there with envelopes.
+        way: Asked for by whoever must not wait for a flood.
     """
 
-    def __init__(self, flow: InboxFlow, post: Post, arrived: Arrived) -> None:
+    def __init__(self, flow: InboxFlow, post: Post, arrived: Arrived, way: Way) -> None:
         self.upto: dict[tuple[str, int], int] = {}
         self._post = post
         self._arrived = arrived
         self._room = threading.Semaphore(_WAITING)
         self._closing = threading.Event()
         self._owed_s = 0.0
+        self._way = way
         self._strange: dict[str, int] = {}
         self._state: tuple[tuple[Followed, ...], BrokerError | None] = (), None
         self._following = Following(
@@ -111,6 +114,7 @@ class Intake:
         # What the inbox's own thread has spent on envelopes since the last batch.
         owed_s, self._owed_s = self._owed_s, 0.0
         self._closing.wait(owed_s / _SHARE)
+        self._way.wait(self._closing)
         self._post(partial(self._hand_over, envelopes, records))
 
     def _hand_over(self, envelopes: list[Envelope], records: list[TopicRecord]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final
 
+from msgspec.structs import replace
+
 from loom_bench.protocol.tracing import Verdict
 from loom_bench.session.envelopes.envelope import Envelope
 from loom_bench.session.envelopes.group import (
@@ -131,9 +133,12 @@ class Shelf:
 
     def set_filter(self, wanted: InboxFilter) -> None:
         """Let only some through."""
-        self._filter, self._needle = wanted, wanted.text.lower()
+        before, needle = self._filter, wanted.text.lower()
+        # Whoever types on asks for fewer: those that were left out before stay out.
+        narrower = self._needle in needle and replace(before, text="") == replace(wanted, text="")
+        self._filter, self._needle = wanted, needle
         for group in self._groups.values():
-            group.match(wanted, self._needle)
+            group.match(wanted, needle, narrower=narrower)
 
     def get(self, identity: str) -> Kept | None:
         """Return a kept envelope."""

@@ -9,6 +9,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -29,6 +30,10 @@ from loom_bench.tui.widgets.windowed_table import WindowedRows, WindowedTable
 
 _NARROW_BELOW_CELLS = 130
 
+_LOOK_EVERY_S = 0.01
+_LOOKS = 200
+"""For two seconds an answer is drawn when it comes; then with the next frame."""
+
 
 class InboxScreen(InboxActions):
     """Shows the inbox, and hands on what is decided there."""
@@ -47,6 +52,9 @@ class InboxScreen(InboxActions):
         self._window: EnvelopeWindow | None = None
         self._asked: tuple[str | None, int, int] | None = None
         self._field: Input | None = None
+        self._shown = InboxValue()
+        self._wanted_filter = InboxFilter()
+        self._looking: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
         """Yield totals, groups, envelopes, what a group has in common."""
@@ -71,7 +79,7 @@ class InboxScreen(InboxActions):
     def show_body(self, value: SessionValue, now_ms: int) -> None:
         """Draw the newest value of the inbox."""
         del value  # the inbox has a value of its own
-        inbox = self.inbox.value()
+        inbox = self._shown = self.inbox.value()
         now_ms = inbox.at_ms or now_ms
         self._summary.show(summary_lines(inbox, self.size.width or 80))
         self.groups.show(inbox.groups, now_ms, empty_lines(inbox))
@@ -105,6 +113,7 @@ class InboxScreen(InboxActions):
         if wanted is not None and (fingerprint, *wanted) != self._asked:
             self._asked = (fingerprint, *wanted)
             self.inbox.show_rows(fingerprint, *wanted)
+            self._look_for_answer()
 
     @property
     def fingerprint(self) -> str | None:
@@ -120,7 +129,10 @@ class InboxScreen(InboxActions):
     @on(LineTable.Moved)
     def _moved(self, event: LineTable.Moved) -> None:
         event.stop()
-        self.bench.draw()
+        self.inbox.give_way()
+        # What moved is drawn, and nothing else: the next frame is soon enough for news.
+        self._show_group()
+        self._show_rows(self._shown, self._shown.at_ms or self.now_ms)
 
     # Going to an envelope
 
@@ -158,7 +170,30 @@ class InboxScreen(InboxActions):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        self.inbox.set_filter(parse_search(event.value))
+        self.inbox.give_way()
+        self._search(parse_search(event.value))
+
+    def _search(self, wanted: InboxFilter) -> None:
+        self._wanted_filter = wanted
+        self.inbox.set_filter(wanted)
+        self._look_for_answer()
+
+    def _look_for_answer(self) -> None:
+        """Draw as soon as the inbox has answered: the frames of a flood may be far apart."""
+        if self._looking is not None:
+            self._looking.stop()
+        self._looking = self.set_interval(_LOOK_EVERY_S, self._look, repeat=_LOOKS)
+
+    def _look(self) -> None:
+        inbox = self.inbox.value()
+        window = inbox.window.fingerprint
+        if inbox.filter != self._wanted_filter or window not in (None, self.fingerprint):
+            return
+        if self._looking is not None:
+            self._looking.stop()
+            self._looking = None
+        if self.newest is not None:
+            self.show_body(self.newest, self.now_ms)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -175,12 +210,12 @@ class InboxScreen(InboxActions):
         """Escape in the filter's field drops the filter."""
         if event.key == "escape" and self._field is not None and self._field.has_focus:
             event.stop()
-            self.inbox.set_filter(InboxFilter())
+            self._search(InboxFilter())
             self._leave_filter()
 
     def _clear(self) -> None:
         """Drop the filter, or leave."""
         if self.inbox.value().filter != InboxFilter():
-            self.inbox.set_filter(InboxFilter())
+            self._search(InboxFilter())
         else:
             self.post_message(self.Left())
