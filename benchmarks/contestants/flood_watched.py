@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from loom_bench.cli.collecting import collect_seldom, spare_what_is_there
 from loom_bench.session.live.session import LiveSession
 from loom_bench.tui.app import WorkbenchApp
 
@@ -26,8 +27,9 @@ class Counts(msgspec.Struct):
 
 def main(flow: str, broker: str, counts: str) -> None:
     """Open *flow* on *broker*; write the counts to the file *counts*."""
+    collect_seldom()
     with LiveSession.open(flow, broker=broker, feed_rate_per_s=0) as session:
-        WorkbenchApp(session).run()
+        WorkbenchApp(session, on_shown=spare_what_is_there).run()
         value = session.value()
     seen = Counts(
         errors_seen=value.errors_seen,

@@ -104,6 +104,8 @@ def _cells_of(character: str) -> int:
 def _cut(text: str, max_cells: int) -> str:
     if max_cells <= 0:
         return ""
+    if text.isascii():
+        return text if len(text) <= max_cells else text[: max_cells - 1] + _ELLIPSIS
     cells = characters_in_cells(text)
     if len(cells) <= max_cells:
         return text

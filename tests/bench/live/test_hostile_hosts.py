@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from loom_bench.broker.child import memory_bytes
-from loom_bench.session.live.rings import MAX_LINE_CHARACTERS
+from loom_bench.session.live.log_ring import MAX_LINE_CHARACTERS
 from tests.bench.live.sessions import FLOW, Live
 from tests.bench.processes import await_true, running
 

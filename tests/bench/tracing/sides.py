@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 
 from loom_bench.protocol.frames import Load
 from loom_bench.session.live.hosts import Hosts
-from loom_bench.session.live.rings import LogRing
+from loom_bench.session.live.log_ring import LogRing
 from loom_bench.session.tracing.trace_side import Code, TraceRequest, TraceSide
 from loom_bench.session.tracing.value import TraceState, TraceView
 from loom_runtime.tracing.shown import EditedMessage

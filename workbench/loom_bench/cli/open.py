@@ -14,6 +14,7 @@ import click
 
 from loom_bench.cli.app import EXIT_FAILED
 from loom_bench.cli.broker_options import docker_options
+from loom_bench.cli.collecting import collect_seldom, spare_what_is_there
 from loom_bench.cli.run import OWN_BROKERS, run_headless, run_options
 from loom_bench.safe import safe
 from loom_bench.session.claim import others_on, told_of_others
@@ -55,13 +56,16 @@ def open_command(*, manual_reload: bool, **arguments: Any) -> None:
 
 
 def _open(target: str, **options: Any) -> None:
-    # Textual and the Kafka client take a moment: --help and wrong options stay quick.
+    collect_seldom()
+    # This takes a moment: --help and wrong options stay quick.
     from loom_bench.session.live.session import LiveSession  # noqa: PLC0415
-    from loom_bench.tui.app import WorkbenchApp  # noqa: PLC0415
 
     greeting = safe(told_of_others(others_on(target)))
     with LiveSession.open(target, **options) as session:
-        app = WorkbenchApp(session, greeting=greeting)
+        # The flow's host and the broker start beside it.
+        from loom_bench.tui.app import WorkbenchApp  # noqa: PLC0415
+
+        app = WorkbenchApp(session, greeting=greeting, on_shown=spare_what_is_there)
         with _ends_on_signals(app.exit, session.close):
             app.run()
     if app.failure is not None:

@@ -16,12 +16,12 @@ def main() -> None:
         os.set_inheritable(descriptor, False)  # not for processes that the flow starts
     faulthandler.enable(dump_fd)
     faulthandler.register(signal.SIGUSR1, dump_fd)  # the bench asks where a drain hangs
-    # A print shows at once, and text that the locale cannot encode does not fail the flow.
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
 
-    from loom_bench.host.server import Server  # noqa: PLC0415 - crashes in it are dumped by now
+    # Crashes in these are dumped by now.
+    from loom_bench.host.printing import print_in_blocks  # noqa: PLC0415
+    from loom_bench.host.server import Server  # noqa: PLC0415
 
+    print_in_blocks()
     Server(socket.socket(fileno=channel_fd), dump_fd).serve()
 
 

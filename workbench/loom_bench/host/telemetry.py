@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from loom_bench.host.outbox import Outbox
+from loom_bench.host.outbox import Failed, Outbox
 from loom_bench.protocol.frames import ErrorGroup, Plain, SeenEvent
 from loom_bench.protocol.measurements import SeenCommit
 from loom_runtime.observability import EventKind, LifecycleEvent, Scope
@@ -14,6 +15,9 @@ from loom_runtime.tracing.fingerprint import fingerprint
 
 _MAX_TEXT = 2_000
 """Longest text of an event, in characters: a payload in an exception's text may be megabytes."""
+
+_MAX_REMEMBERED = 20_000
+"""Longest traceback whose fingerprint is remembered, in characters."""
 
 
 class Telemetry:
@@ -29,21 +33,11 @@ class Telemetry:
     def observe(self, event: LifecycleEvent) -> None:
         """Take an event; a failed record is counted in its group too."""
         at_ms = time.time_ns() // 1_000_000
-        self._outbox.event(
-            SeenEvent(
-                scope=event.scope.value,
-                name=event.name,
-                kind=event.kind.value,
-                at_ms=at_ms,
-                trace_id=event.trace_id,
-                duration_ms=event.duration_ms,
-                status=None if event.status is None else event.status.value,
-                error=_cut(event.error),
-                meta=_plain(event.meta),
-            )
-        )
+        self._outbox.event((event.name, event.scope, event.kind), lambda: _seen(event, at_ms))
         if event.scope is Scope.NODE and event.kind is EventKind.ERROR:
-            self._outbox.failure(error_group(event, at_ms))
+            meta, found = event.meta, _fingerprint(event)
+            failed = Failed(at_ms, meta.get("topic"), meta.get("partition"), meta.get("offset"))
+            self._outbox.failure(found, failed, lambda: error_group(event, found, at_ms))
         elif event.scope is Scope.TRANSPORT and event.name == "commit":
             self._outbox.commit(
                 SeenCommit(
@@ -56,33 +50,60 @@ class Telemetry:
             )
 
 
-def error_group(event: LifecycleEvent, at_ms: int) -> ErrorGroup:
-    """Return the group that a failed record belongs to, with a count of 1."""
+def _seen(event: LifecycleEvent, at_ms: int) -> SeenEvent:
+    return SeenEvent(
+        scope=event.scope.value,
+        name=event.name,
+        kind=event.kind.value,
+        at_ms=at_ms,
+        trace_id=event.trace_id,
+        duration_ms=event.duration_ms,
+        status=None if event.status is None else event.status.value,
+        error=_cut(event.error),
+        meta=_plain(event.meta),
+    )
+
+
+def _fingerprint(event: LifecycleEvent) -> str:
     meta = event.meta
-    kind = str(meta.get("kind") or "")
-    node = str(meta.get("node") or "")
-    exception_type = str(meta.get("exception_type") or "")
     trace = meta.get("traceback")
-    reason = event.error or ""
+    find = _known_fingerprint if trace and len(trace) <= _MAX_REMEMBERED else fingerprint
+    return find(
+        kind=str(meta.get("kind") or ""),
+        node=str(meta.get("node") or ""),
+        exception_type=str(meta.get("exception_type") or ""),
+        traceback=trace,
+        # Its text stands in only where there are no frames.
+        reason="" if trace else event.error or "",
+    )
+
+
+_known_fingerprint = lru_cache(maxsize=256)(fingerprint)
+"""A flow that fails at every hundredth record fails at the same place."""
+
+
+def error_group(event: LifecycleEvent, found: str, at_ms: int) -> ErrorGroup:
+    """Return the group that a failed record belongs to, with a count of 1.
+
+    Args:
+        event: The failure.
+        found: Its fingerprint.
+        at_ms: When, milliseconds since the Unix epoch.
+    """
+    meta = event.meta
     return ErrorGroup(
-        fingerprint=fingerprint(
-            kind=kind,
-            node=node,
-            exception_type=exception_type,
-            traceback=trace,
-            reason=reason,
-        ),
-        kind=kind,
-        node=node or event.name,
-        exception_type=exception_type,
-        reason=_cut(reason) or "",
+        fingerprint=found,
+        kind=str(meta.get("kind") or ""),
+        node=str(meta.get("node") or "") or event.name,
+        exception_type=str(meta.get("exception_type") or ""),
+        reason=_cut(event.error or "") or "",
         count=1,
         first_ms=at_ms,
         last_ms=at_ms,
         topic=meta.get("topic"),
         partition=meta.get("partition"),
         offset=meta.get("offset"),
-        traceback=_cut(trace),
+        traceback=_cut(meta.get("traceback")),
     )
 
 

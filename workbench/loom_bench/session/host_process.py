@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib.util
 import os
 import secrets
@@ -27,7 +28,10 @@ from loom_bench.session.stragglers import MARK, end_stragglers
 
 StreamName = Literal["stdout", "stderr"]
 
-_READ_BYTES = 64 * 1024
+_READ_BYTES = 256 * 1024
+_PIPE_BYTES = 1024 * 1024
+"""What a flow may print while the bench is busy, before it waits: the most that Linux allows."""
+
 _MAX_LINE_BYTES = 64 * 1024
 """A longer line is cut in two, so that output without line ends takes no memory."""
 
@@ -72,13 +76,20 @@ class HostProcess:
 
     Args:
         on_news: Called, from several threads, with everything that it tells; HostEnded comes last.
+        on_lines: Called instead of it with what is printed, in blocks of whole lines as they came:
+            a line is split off and decoded where it is looked at.
 
     Raises:
         OSError: When it could not be started.
     """
 
-    def __init__(self, on_news: Callable[[HostNews], None]) -> None:
+    def __init__(
+        self,
+        on_news: Callable[[HostNews], None],
+        on_lines: Callable[[StreamName, bytes], None] | None = None,
+    ) -> None:
         self._on_news = on_news
+        self._on_lines = on_lines or self._tell_each
         self._ended = threading.Event()
         self._reaping = threading.Lock()
         self._mark = secrets.token_hex(16)
@@ -220,14 +231,23 @@ class HostProcess:
     def _read_output(self, pipe: IO[bytes], stream: StreamName) -> None:
         rest = b""
         with pipe:
+            with contextlib.suppress(OSError):  # it stays as small as it is
+                fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
             while chunk := os.read(pipe.fileno(), _READ_BYTES):
-                *lines, rest = (rest + chunk).split(b"\n")
-                if len(rest) > _MAX_LINE_BYTES:
-                    lines, rest = [*lines, rest], b""
-                for line in lines:
-                    self._on_news(OutputLine(stream, line.decode("utf-8", "backslashreplace")))
+                end = chunk.rfind(b"\n") + 1
+                if end:
+                    self._on_lines(stream, rest + chunk[:end])
+                    rest = b""
+                rest += chunk[end:]
+                while len(rest) > _MAX_LINE_BYTES:
+                    self._on_lines(stream, rest[:_MAX_LINE_BYTES])
+                    rest = rest[_MAX_LINE_BYTES:]
         if rest:
-            self._on_news(OutputLine(stream, rest.decode("utf-8", "backslashreplace")))
+            self._on_lines(stream, rest)
+
+    def _tell_each(self, stream: StreamName, block: bytes) -> None:
+        for line in block.removesuffix(b"\n").split(b"\n"):
+            self._on_news(OutputLine(stream, line.decode("utf-8", "backslashreplace")))
 
 
 def _started(channel_fd: int, dump_fd: int, mark: str) -> subprocess.Popen[bytes]:

@@ -5,6 +5,7 @@ Texts in it come from outside as they are: whoever shows them makes them safe.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -329,7 +330,7 @@ class SessionValue(msgspec.Struct, frozen=True, kw_only=True):
     errors_ungrouped: int = 0
     outputs: tuple[OutputSeen, ...] = ()
     outputs_seen: int = 0
-    logs: tuple[LogLine, ...] = ()
+    logs: Sequence[LogLine] = ()
     logs_seen: int = 0
     logs_left_out: int = 0
     feed: FeedView = FeedView()

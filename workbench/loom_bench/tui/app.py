@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,6 +29,7 @@ from loom_bench.tui.dialogs.redrawn import Redrawn
 from loom_bench.tui.dialogs.text_dialog import TextDialog
 from loom_bench.tui.editor import RunsEditor, run_editor
 from loom_bench.tui.footer import MAIN
+from loom_bench.tui.frame_pace import FRAMES_PER_S, FramePace
 from loom_bench.tui.full_screen import FullScreen
 from loom_bench.tui.ink import Ink, Line
 from loom_bench.tui.keymap import Keymap, keymap_path, read_keymap
@@ -44,7 +45,6 @@ from loom_bench.tui.widgets.graph_view import GraphView
 from loom_bench.tui.widgets.list_panel import ListPanel
 from loom_bench.tui.widgets.plain_scroll_bar import use_plain_scroll_bars
 
-_FRAMES_PER_S = 8
 _FIRST_LOOK_S = 0.02
 _SWITCH_INTERVAL_S = 0.001
 """The screen's thread waits this long for each other thread that computes; Python's 5 ms show."""
@@ -65,6 +65,7 @@ class WorkbenchApp(App[None]):
         environ: Where the editor and the keymap's folder are named.
         screens: The full screens besides the main one.
         greeting: What to tell first.
+        on_shown: Called when the graph is on the screen.
 
     Attributes:
         session: The session.
@@ -88,14 +89,13 @@ class WorkbenchApp(App[None]):
         environ: Mapping[str, str] | None = None,
         screens: Sequence[ScreenSpec] = SCREENS,
         greeting: str = "",
+        on_shown: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self.session: SessionCommands = session
         self.fed_before_per_s: float | None = 100.0
-        self.leaving = False
-        self.farewell = ""
-        self._greeting = greeting
-        self._editor = editor
+        self.leaving, self.farewell = False, ""
+        self._greeting, self._on_shown, self._editor = greeting, on_shown, editor
         self._environ = dict(os.environ) if environ is None else environ
         self._keymap_path = keymap_path(self._environ, Path.home())
         self._keys: Keymap = read_keymap(self._keymap_path)
@@ -118,7 +118,7 @@ class WorkbenchApp(App[None]):
         for screen_id, screen in self._screens.items():
             self.install_screen(screen, screen_id)
         self.call_after_refresh(self.draw)
-        self.set_interval(1 / _FRAMES_PER_S, self.draw)
+        self.set_interval(1 / FRAMES_PER_S, FramePace(self.draw).look)
         self._first = self.set_interval(_FIRST_LOOK_S, self._draw_first)
         for problem in self._keys.problems:
             self.tell(problem, "warning")
@@ -150,6 +150,7 @@ class WorkbenchApp(App[None]):
         if self.session.value().plan is not None and self.main.is_mounted:
             self._first.stop()
             self.draw()
+            self.call_after_refresh(self._on_shown)
 
     def _tell_news(self, value: SessionValue) -> None:
         told: list[Notice | InboxNotice] = [

@@ -66,6 +66,9 @@ def fitted(text: str, width: int, *, right: bool = False, skip: int = 0) -> str:
     if width <= 0:
         return ""
     text = text[: (skip + width + 1) * CHARACTERS_PER_CELL]
+    if text.isascii() and text.isprintable() and skip + width >= len(text):
+        shown = text[skip:]
+        return shown.rjust(width) if right else shown.ljust(width)
     shown = safe(text)
     if skip:
         shown = "".join(characters_in_cells(shown)[skip:])

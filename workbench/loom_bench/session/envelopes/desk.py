@@ -275,15 +275,3 @@ class FlowDesk:
 
     def _changed(self) -> None:
         self.dirty = True
-
-
-def load_of(flow: InboxFlow, time_limit_ms: int) -> Load:
-    """Return how a host that runs nothing loads a flow."""
-    return Load(
-        target=flow.target,
-        config_path=flow.config_path,
-        bootstrap=flow.bootstrap,
-        plaintext=flow.owned,
-        to_run=True,
-        time_limit_ms=time_limit_ms,
-    )

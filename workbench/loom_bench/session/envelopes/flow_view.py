@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from loom_bench.protocol.frames import Load
 from loom_bench.protocol.security import NO_SECURITY, ClientSecurity
 from loom_runtime.compiler.document_parts import PlanDocument
 
@@ -59,3 +60,15 @@ class InboxFlow(NamedTuple):
         """Return the topic that records in the dead-letter *topic* were to be written to."""
         found = {sink.topic for sink in self.plan.sinks if sink.dlq_topic == topic}
         return found.pop() if len(found) == 1 else None
+
+
+def load_of(flow: InboxFlow, time_limit_ms: int) -> Load:
+    """Return how a host that runs nothing loads a flow."""
+    return Load(
+        target=flow.target,
+        config_path=flow.config_path,
+        bootstrap=flow.bootstrap,
+        plaintext=flow.owned,
+        to_run=True,
+        time_limit_ms=time_limit_ms,
+    )

@@ -11,8 +11,7 @@ from loom_bench.broker.contract import Broker, BrokerError
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Load
 from loom_bench.session.asking import load_plan
-from loom_bench.session.envelopes.desk import load_of
-from loom_bench.session.envelopes.flow_view import InboxFlow
+from loom_bench.session.envelopes.flow_view import InboxFlow, load_of
 from loom_bench.session.envelopes.headless_traces import HeadlessTraces
 from loom_bench.session.envelopes.inbox import Inbox
 from loom_bench.session.envelopes.value import InboxValue

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from loom_bench.protocol.frames import LOAD_TIME_LIMIT_MS
-from loom_bench.session.envelopes.desk import load_of
-from loom_bench.session.envelopes.flow_view import InboxFlow
+from loom_bench.session.envelopes.flow_view import InboxFlow, load_of
 from loom_bench.session.envelopes.inbox_thread import InboxThread, StorePath
-from loom_bench.session.envelopes.opening import Tracer
 from loom_bench.session.envelopes.terms import (
     InboxFilter,
     RedriveTarget,
@@ -18,6 +17,9 @@ from loom_bench.session.envelopes.terms import (
 from loom_bench.session.envelopes.value import InboxValue
 from loom_bench.session.tracing.value import TracingView
 from loom_runtime.tracing.shown import EditedMessage
+
+if TYPE_CHECKING:
+    from loom_bench.session.envelopes.opening import Tracer
 
 
 class Inbox:

@@ -7,15 +7,18 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
-from loom_bench.session.envelopes.desk import FlowDesk, load_of
-from loom_bench.session.envelopes.flow_view import InboxFlow
+from loom_bench.session.envelopes.flow_view import InboxFlow, load_of
 from loom_bench.session.envelopes.giving_way import Way
 from loom_bench.session.envelopes.notices import Notices
-from loom_bench.session.envelopes.opening import Tracer
 from loom_bench.session.envelopes.value import InboxValue
 from loom_bench.session.posted import Act, run_posted
 from loom_bench.session.tracing.value import TracingView
+
+if TYPE_CHECKING:
+    from loom_bench.session.envelopes.desk import FlowDesk
+    from loom_bench.session.envelopes.opening import Tracer
 
 StorePath = Callable[[InboxFlow], Path | None]
 
@@ -84,6 +87,9 @@ class InboxThread:
             desk.runs(flow, load_of(flow, self._time_limit_ms))
             return
         self._leave_flow()
+        # The graph is on the screen before the Kafka client and SQLite are there.
+        from loom_bench.session.envelopes.desk import FlowDesk  # noqa: PLC0415
+
         self._desk = FlowDesk(
             flow,
             self._store_path(flow),

@@ -31,6 +31,10 @@ from loom_bench.session.envelopes.value import (
 MAX_KEPT: Final = 50_000
 """Envelopes that can be looked at one by one: so many are searched through in a blink."""
 
+MAX_OF_A_GROUP: Final = MAX_KEPT // 4
+"""Those of one group among them: a record that fails like ten thousand others tells nothing new,
+and a bench under a flood must not grow for minutes."""
+
 MAX_BYTES: Final = 64 * 1024 * 1024
 """About what the kept ones may take in memory."""
 
@@ -89,9 +93,13 @@ class Shelf:
             self._by_number[kept.number] = kept
             self._by_id[envelope.id] = kept
             self._bytes += _size(envelope)
+            if len(group.kept) > MAX_OF_A_GROUP:
+                self._trim(group)
         while len(self._by_number) > MAX_KEPT or self._bytes > MAX_BYTES:
-            if not self._trim():
+            group = max(self._groups.values(), key=lambda each: len(each.kept), default=None)
+            if group is None or len(group.kept) <= 1:
                 break
+            self._trim(group)
 
     def tick(self) -> None:
         """Close an interval of the histories; once a second."""
@@ -242,18 +250,14 @@ class Shelf:
     def _group_of(self, kept: Kept) -> Group:
         return self._groups[kept.envelope.fingerprint]
 
-    def _trim(self) -> bool:
-        """Drop some of the middle of the largest group; return whether there was something."""
-        group = max(self._groups.values(), key=lambda each: len(each.kept), default=None)
-        if group is None or len(group.kept) <= 1:
-            return False
+    def _trim(self, group: Group) -> None:
+        """Drop some of the middle of a group."""
         first = min(FIRST_KEPT, len(group.kept) // 2)
         for kept in list(islice(group.kept.values(), first, first + _TRIMMED_AT_ONCE)):
             group.drop(kept)
             del self._by_number[kept.number]
             self._by_id.pop(kept.envelope.id, None)
             self._bytes -= _size(kept.envelope)
-        return True
 
 
 def _size(envelope: Envelope) -> int:

@@ -9,8 +9,9 @@ import msgspec
 
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.session.live.gauges import Gauges
+from loom_bench.session.live.log_ring import LogRing
 from loom_bench.session.live.revision_book import RevisionBook
-from loom_bench.session.live.rings import LogRing, Ring
+from loom_bench.session.live.rings import Ring
 from loom_bench.session.value import (
     BrokerView,
     FeedView,

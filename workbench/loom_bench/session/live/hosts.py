@@ -13,7 +13,7 @@ from typing import Protocol
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import BenchFrame, Loaded
 from loom_bench.session.endings import ended
-from loom_bench.session.host_process import HostEnded, HostNews, HostProcess, OutputLine
+from loom_bench.session.host_process import HostEnded, HostNews, HostProcess, StreamName
 
 _LAST_LINES = 20
 
@@ -30,16 +30,16 @@ Post = Callable[[Callable[[], None]], None]
 class LineTaker(Protocol):
     """Takes the lines that a host's code prints."""
 
-    def add(self, revision: int, stream: str, text: str) -> None:
-        """Take a line; from any thread."""
+    def add(self, revision: int, stream: str, block: bytes) -> None:
+        """Take a block of lines, as they came; from any thread."""
         ...
 
 
 class NoLines:
     """Leaves the lines alone that a host's code prints."""
 
-    def add(self, revision: int, stream: str, text: str) -> None:
-        """Take a line and forget it."""
+    def add(self, revision: int, stream: str, block: bytes) -> None:
+        """Take lines and forget them."""
 
 
 class LiveHost:
@@ -64,7 +64,7 @@ class LiveHost:
         self._logs = logs
         self._last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._room = threading.Semaphore(_MAX_WAITING)
-        self._process = HostProcess(self._take)
+        self._process = HostProcess(self._take, self._take_lines)
 
     @property
     def pid(self) -> int:
@@ -97,18 +97,21 @@ class LiveHost:
         return ended(target, news, self.stack_dump(), list(self._last_lines))
 
     def _take(self, news: HostNews) -> None:
-        """Take news on a thread of the process's; printed lines may be a flood, so they stay."""
-        if isinstance(news, OutputLine):
-            self._logs.add(self.revision, news.stream, news.text)
-            if news.stream == "stderr":
-                self._last_lines.append(news.text)
-        elif isinstance(news, HostEnded):
+        """Take news on a thread of the process's."""
+        if isinstance(news, HostEnded):
             self._post(partial(self._tell, news))
         else:
             while not self._room.acquire(timeout=_RETIRED_CHECK_S):
                 if self.on_news is _ignore:  # and the session may be waiting for its end
                     return
             self._post(partial(self._tell_and_make_room, news))
+
+    def _take_lines(self, stream: StreamName, block: bytes) -> None:
+        """Take lines on a thread of the process's; they may be a flood, so they stay there."""
+        self._logs.add(self.revision, stream, block)
+        if stream == "stderr":
+            newest = block.removesuffix(b"\n").rsplit(b"\n", _LAST_LINES)[-_LAST_LINES:]
+            self._last_lines.extend(line.decode("utf-8", "backslashreplace") for line in newest)
 
     def _tell(self, news: HostNews) -> None:
         self.on_news(self, news)

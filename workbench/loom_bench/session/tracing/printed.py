@@ -27,14 +27,18 @@ class Printed:
             self._last: deque[str] = deque(maxlen=KEPT_LINES)
             self._seen = 0
 
-    def add(self, revision: int, stream: str, text: str) -> None:  # noqa: ARG002
-        """Take a line in; from any thread."""
-        line = text if len(text) <= MAX_LINE_CHARS else text[:MAX_LINE_CHARS] + "…"
+    def add(self, revision: int, stream: str, block: bytes) -> None:  # noqa: ARG002
+        """Take lines in; from any thread."""
         with self._lock:
-            self._seen += 1
-            (self._first if len(self._first) < KEPT_LINES else self._last).append(line)
-            if stream == "stderr":
-                self._errors.append(line)
+            for line in block.removesuffix(b"\n").split(b"\n"):
+                self._take(stream, line.decode("utf-8", "backslashreplace"))
+
+    def _take(self, stream: str, text: str) -> None:
+        line = text if len(text) <= MAX_LINE_CHARS else text[:MAX_LINE_CHARS] + "…"
+        self._seen += 1
+        (self._first if len(self._first) < KEPT_LINES else self._last).append(line)
+        if stream == "stderr":
+            self._errors.append(line)
 
     def shown(self) -> tuple[tuple[str, ...], int]:
         """Return what is kept, oldest first, and how many lines are left out of its middle."""

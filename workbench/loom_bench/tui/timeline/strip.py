@@ -9,14 +9,13 @@ from typing import Final
 
 from textual import events
 from textual.message import Message
-from textual.strip import Strip
 from textual.widget import Widget
 
 from loom_bench.session.snapshots.value import EpochView
 from loom_bench.tui.figures import history_text, moment_text, of_many
 from loom_bench.tui.ink import Ink, Line, Run, fitted
 from loom_bench.tui.timeline.epochs import GRAVITY, MARK_INKS, MARK_LETTERS
-from loom_bench.tui.widgets.painter import Painter
+from loom_bench.tui.widgets.painter import EMPTY_ROW, Painter, Row
 
 _EDGE: Final[Run] = (" ", Ink.PLAIN)
 
@@ -142,12 +141,11 @@ class EpochStrip(Painter, Widget):
         lines = strip_lines(self._picture, epochs, chosen, width, now_ms)
         if lines != self._lines:
             self._lines = lines
-            self.refresh()
+            self.show_changes()
 
-    def render_line(self, y: int) -> Strip:
-        """Return the strip of one row."""
-        line = self._lines[y] if y < len(self._lines) else ()
-        return self.paint(line, self.content_size.width)
+    def row(self, y: int, width: int) -> Row:  # noqa: ARG002 - lines are cut by the painter
+        """Return what stands in row *y*."""
+        return Row(self._lines[y]) if y < len(self._lines) else EMPTY_ROW
 
     def on_click(self, event: events.Click) -> None:
         """Tell which epoch was clicked."""

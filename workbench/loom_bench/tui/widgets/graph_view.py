@@ -9,7 +9,6 @@ from textual import events
 from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.strip import Strip
 
 from loom_bench.session.envelopes.value import ProofTally
 from loom_bench.session.value import SessionValue
@@ -22,7 +21,7 @@ from loom_bench.tui.pictures.outline import OutlinePicture
 from loom_bench.tui.pictures.spots import GraphPicture, Spot, nearest, spot_at
 from loom_bench.tui.waiting import waiting_lines
 from loom_bench.tui.widgets.moving import OverBoxes
-from loom_bench.tui.widgets.painter import Painter
+from loom_bench.tui.widgets.painter import EMPTY_ROW, Painter, Row
 from loom_bench.tui.widgets.plain_scroll_bar import Scrolled
 from loom_runtime.compiler.document_parts import PlanDocument
 
@@ -62,6 +61,7 @@ class GraphView(OverBoxes, Painter, Scrolled, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._plan: PlanDocument | None = None
+        self._value: SessionValue | None = None
         self._look: GraphLook | None = None
         self._look_from: tuple[object, ...] = ()
         self._proofs: Mapping[str, ProofTally] = {}
@@ -80,11 +80,12 @@ class GraphView(OverBoxes, Painter, Scrolled, can_focus=True):
         if proofs != self._proofs:
             self._proofs, self._look = proofs, None
         look_from = (value.nodes, value.offsets, value.changed_nodes, value.plan, self._folded)
+        changed, self._value = False, value
         if any(new is not old for new, old in zip(look_from, self._look_from, strict=False)):
             self._look = None
         if self._look is None:
             self._look, self._look_from = GraphLook(value, self._folded, proofs), look_from
-            self.refresh()
+            changed = True
         if value.plan is not self._plan:
             self._plan = value.plan
             known = {node.id for node in value.plan.nodes} if value.plan is not None else set()
@@ -94,8 +95,10 @@ class GraphView(OverBoxes, Painter, Scrolled, can_focus=True):
             waiting = waiting_lines(value)
             if waiting != self._waiting:
                 self._waiting = waiting
-                self.refresh()
+                changed = True
         self._lay_out()
+        if changed:
+            self.show_changes()
 
     def _lay_out(self) -> None:
         width, height = self.size.width, self.size.height
@@ -106,7 +109,8 @@ class GraphView(OverBoxes, Painter, Scrolled, can_focus=True):
         self._drawn_for = wanted
         self._picture = self._draw(self._plan, width - 1, height)
         self.virtual_size = Size(self._picture.width, self._picture.height)
-        self._look = None
+        if self._value is not None:
+            self._look = GraphLook(self._value, self._folded, self._proofs)
         self._select_id(selected)
         self.refresh()
 
@@ -170,7 +174,7 @@ class GraphView(OverBoxes, Painter, Scrolled, can_focus=True):
         top = 0 if index == 0 else spot.y
         region = Region(spot.x, top, min(spot.width, self.size.width), spot.y + spot.height - top)
         self.scroll_to_region(region, animate=False, force=True)
-        self.refresh()
+        self.show_changes()
         self.post_message(self.Selected(spot.id))
 
     def next_trouble(self) -> bool:
@@ -191,26 +195,23 @@ class GraphView(OverBoxes, Painter, Scrolled, can_focus=True):
 
     # Painting
 
-    @property
-    def _margin(self) -> int:
-        width = self._picture.width if self._picture is not None else 0
-        return max(0, (self.scrollable_content_region.width - width) // 2)
+    def _margin(self, width: int) -> int:
+        drawn = self._picture.width if self._picture is not None else 0
+        return max(0, (width - drawn) // 2)
 
-    def render_line(self, y: int) -> Strip:
-        """Return the strip of one row of the screen."""
-        width = self.scrollable_content_region.width
+    def row(self, y: int, width: int) -> Row:
+        """Return what stands in row *y*."""
         if self._picture is None or self._look is None:
-            line = self._waiting[y] if y < len(self._waiting) else ()
-            return self.paint(line, width)
+            return Row(self._waiting[y]) if y < len(self._waiting) else EMPTY_ROW
         left, row = round(self.scroll_x), round(self.scroll_y) + y
-        runs: list[Run] = [(" " * self._margin, Ink.PLAIN)] if self._margin else []
+        margin = self._margin(width)
+        runs: list[Run] = [(" " * margin, Ink.PLAIN)] if margin else []
         if row < self._picture.height:
             runs.extend(self._picture.line(row, self._look, self._spot, focused=self.has_focus))
-        whole = max(width + left, self._margin + self._picture.width)
         under = None
         if row == self._picture.cursor_row(self._spot):
             under = Ink.CURSOR if self.has_focus else Ink.CURSOR_IDLE
-        return self.paint(runs, whole, under=under).crop(left, left + width)
+        return Row(runs, under, left, max(width + left, margin + self._picture.width))
 
     # Moving
 
@@ -251,7 +252,8 @@ class GraphView(OverBoxes, Painter, Scrolled, can_focus=True):
         offset = event.get_content_offset(self)
         if offset is None:
             return
-        x = offset.x + round(self.scroll_x) - self._margin
+        width = self.scrollable_content_region.width
+        x = offset.x + round(self.scroll_x) - self._margin(width)
         found = spot_at(self.spots, x, offset.y + round(self.scroll_y))
         if found is not None:
             self._select_spot(found)

@@ -10,12 +10,11 @@ from textual import events
 from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.strip import Strip
 
 from loom_bench.tui.actions import bindings
 from loom_bench.tui.ink import Ink, Line, Run, fitted
 from loom_bench.tui.widgets.moving import OverRows
-from loom_bench.tui.widgets.painter import Painter
+from loom_bench.tui.widgets.painter import EMPTY_ROW, Painter, Row
 from loom_bench.tui.widgets.plain_scroll_bar import Scrolled
 
 T = TypeVar("T")
@@ -113,11 +112,11 @@ class LineTable(OverRows, Painter, Scrolled, Generic[T], can_focus=True):
         older = self._now_ms // 1000 != now_ms // 1000
         self._now_ms = now_ms
         self._replace(items)
-        if not items and empty != self._empty:
+        emptier = not items and empty != self._empty
+        if emptier:
             self._empty = empty
-            self.refresh()
-        if self._seen() != seen_before or (self.form.ages and older):
-            self.refresh()
+        if emptier or self._seen() != seen_before or (self.form.ages and older):
+            self.show_changes()
 
     @property
     def items(self) -> Sequence[T]:
@@ -152,9 +151,7 @@ class LineTable(OverRows, Painter, Scrolled, Generic[T], can_focus=True):
             self._cursor = last
         elif selected is not None:
             self._cursor = _place_of(selected, items, self._cursor, self.form.identity)
-        size = Size(0, len(items) + self._heading)
-        if size != self.virtual_size:
-            self.virtual_size = size
+        self.scroll_over(Size(0, len(items) + self._heading))
         self._keep_in_sight()
 
     def _seen(self) -> tuple[object, ...]:
@@ -164,23 +161,21 @@ class LineTable(OverRows, Painter, Scrolled, Generic[T], can_focus=True):
 
     # Painting
 
-    def render_line(self, y: int) -> Strip:
-        """Return the strip of one row of the screen."""
-        width = self.scrollable_content_region.width
+    def row(self, y: int, width: int) -> Row:
+        """Return what stands in row *y*."""
         if not self._items:
-            line = self._empty[y - 1] if 0 < y <= len(self._empty) else ()
-            return self.paint(line, width)
+            return Row(self._empty[y - 1]) if 0 < y <= len(self._empty) else EMPTY_ROW
         if y == 0 and self._heading:
             titles = [(column.title, Ink.HEAD) for column in self.form.columns]
-            return self.paint(self._row(titles, width, 0), width, under=Ink.HEAD)
+            return Row(self._row(titles, width, 0), Ink.HEAD)
         index = round(self.scroll_y) + y - self._heading
         if index >= len(self._items):
-            return self.paint((), width)
+            return EMPTY_ROW
         cells = self.form.cells(self._items[index], self._now_ms)
         under = None
         if index == self._cursor:
             under = Ink.CURSOR if self.has_focus else Ink.CURSOR_IDLE
-        return self.paint(self._row(cells, width, self._shift), width, under=under)
+        return Row(self._row(cells, width, self._shift), under)
 
     def _row(self, cells: Sequence[Run], width: int, shift: int) -> list[Run]:
         columns = self.form.columns
@@ -205,7 +200,7 @@ class LineTable(OverRows, Painter, Scrolled, Generic[T], can_focus=True):
         if self.form.follows and self._cursor < last:
             self.held = True
         self._keep_in_sight()
-        self.refresh()
+        self.show_changes()
         self.post_message(self.Moved())
 
     def _keep_in_sight(self) -> None:
@@ -229,12 +224,12 @@ class LineTable(OverRows, Painter, Scrolled, Generic[T], can_focus=True):
     def action_left(self) -> None:
         """Show what lies further left in long rows."""
         self._shift = max(0, self._shift - _SHIFT_CELLS)
-        self.refresh()
+        self.show_changes()
 
     def action_right(self) -> None:
         """Show what lies further right in long rows."""
         self._shift += _SHIFT_CELLS
-        self.refresh()
+        self.show_changes()
 
     def action_choose(self) -> None:
         """Choose the selected item."""

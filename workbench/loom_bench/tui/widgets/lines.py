@@ -9,11 +9,10 @@ from textual import events
 from textual.binding import BindingType
 from textual.geometry import Size
 from textual.message import Message
-from textual.strip import Strip
 from textual.widget import Widget
 
 from loom_bench.tui.ink import Line, width_of
-from loom_bench.tui.widgets.painter import Painter
+from loom_bench.tui.widgets.painter import EMPTY_ROW, Painter, Row
 from loom_bench.tui.widgets.plain_scroll_bar import Scrolled
 
 
@@ -49,17 +48,16 @@ class Lines(Painter, Widget):
         """Show *lines*."""
         if lines != self._lines:
             self._lines = lines
-            self.refresh()
+            self.show_changes()
 
     @property
     def lines(self) -> Sequence[Line]:
         """What it shows."""
         return self._lines
 
-    def render_line(self, y: int) -> Strip:
-        """Return the strip of one row."""
-        line = self._lines[y] if y < len(self._lines) else ()
-        return self.paint(line, self.content_size.width)
+    def row(self, y: int, width: int) -> Row:  # noqa: ARG002 - lines are cut by the painter
+        """Return what stands in row *y*."""
+        return Row(self._lines[y]) if y < len(self._lines) else EMPTY_ROW
 
     def on_click(self, event: events.Click) -> None:
         """Tell which run was clicked."""
@@ -102,13 +100,11 @@ class ScrolledLines(Painter, Scrolled, can_focus=True):
         """Show *lines*; the place where it was scrolled to stays."""
         if lines == self._lines:
             return
-        if len(lines) != len(self._lines):
-            self.virtual_size = Size(0, len(lines))
         self._lines = lines
-        self.refresh()
+        self.scroll_over(Size(0, len(lines)))
+        self.show_changes()
 
-    def render_line(self, y: int) -> Strip:
-        """Return the strip of one row."""
+    def row(self, y: int, width: int) -> Row:  # noqa: ARG002 - lines are cut by the painter
+        """Return what stands in row *y*."""
         index = round(self.scroll_y) + y
-        line = self._lines[index] if index < len(self._lines) else ()
-        return self.paint(line, self.scrollable_content_region.width)
+        return Row(self._lines[index]) if index < len(self._lines) else EMPTY_ROW

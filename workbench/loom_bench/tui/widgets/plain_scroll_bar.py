@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.widget import Widget
 
 
 class PlainScrollBar(ScrollBarRender):
@@ -23,6 +25,13 @@ def use_plain_scroll_bars() -> None:
 class Scrolled(ScrollView):
     """A view whose scroll bar stands where the view does from the moment it comes up: Textual moves
     only a bar that is there already."""
+
+    def scroll_over(self, size: Size) -> None:
+        """Let it scroll over *size*. Setting ``virtual_size`` would lay the whole screen out again,
+        which nothing but a scroll bar that comes or goes has need of."""
+        if size != self.virtual_size:
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
 
     def watch_show_vertical_scrollbar(self, shown: bool) -> None:
         """Put the bar that came up in its place."""
