@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.tui.envelope_tour import envelopes
 from tests.tui.picture_stage import Stage, order_desk
+from tests.tui.time_tour import timetravel
 
 Tour = Callable[[], Coroutine[Any, Any, dict[str, str]]]
 """Returns SVG texts by the names of their files."""
@@ -34,7 +35,7 @@ def _is_lively(stage: Stage) -> bool:
     return value.errors_seen > 40 and len(value.errors) >= 3 and not value.diagnoses
 
 
-TOURS: dict[str, Tour] = {each.__name__: each for each in (workbench, envelopes)}
+TOURS: dict[str, Tour] = {each.__name__: each for each in (workbench, envelopes, timetravel)}
 """By name."""
 
 

@@ -41,7 +41,7 @@ async def test_the_code_as_it_is_is_compared_from_an_epoch_of_the_timeline() -> 
 @asynchronous
 async def test_every_choice_is_turned_or_typed() -> None:
     async with bench(_with(None)) as seen:
-        await seen.press("f7", "j", "l", "l", "h", "j", "l", "j", "l")
+        await seen.press("f7", "j", "l", "l", "h", "j", "l", "h", "j", "l")
         await seen.press("j", "l", "enter", "ctrl+u", *"90", "enter")
         await seen.press("j", "enter", *"priced_at_ms  *:trace_id", "enter", "g", "enter")
         assert _requests(seen) == [

@@ -102,5 +102,5 @@ def _span(bisection: Bisection) -> Line:
         if epoch is not None:
             runs += [(f" {word} at epoch ", Ink.DIM), (str(epoch), ink), (" ", Ink.PLAIN)]
     if bisection.records_left is not None:
-        runs.append((f" {count_text(bisection.records_left)} records between", Ink.PLAIN))
+        runs.append((f" {of_many(bisection.records_left, 'record')} between", Ink.PLAIN))
     return runs

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from loom_bench.session.snapshots.comparison_value import Comparison, ComparisonPhase, SideSummary
-from loom_bench.tui.figures import bar_text, count_text, seconds_text
+from loom_bench.tui.figures import bar_text, count_text, of_many, seconds_text
 from loom_bench.tui.forks.fit_lines import code_text
 from loom_bench.tui.ink import Ink, Line, Run
 from loom_bench.tui.timeline.tabs import trouble_lines
@@ -57,7 +57,7 @@ def _first(comparison: Comparison) -> Line:
         )
     equal = (" EQUAL ", Ink.BADGE_GOOD) if comparison.equal else (" THEY DIFFER ", Ink.BADGE_BAD)
     rules = len(request.ignore)
-    told = "" if not rules else f"  {rules} rule{'' if rules == 1 else 's'} leave out fields"
+    told = "" if not rules else f"  fields are left out by {of_many(rules, 'rule')}"
     return (equal, (begins, Ink.DIM), (told, Ink.WARN))
 
 

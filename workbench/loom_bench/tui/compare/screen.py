@@ -73,8 +73,9 @@ class CompareScreen(FormScreen):
         return (self.form, self.differences)
 
     def take_epoch(self, number: int) -> None:
-        """Begin at the epoch *number*."""
+        """Begin at the epoch *number*; on the left stands the code that wrote it."""
         self.epoch = number
+        self.against = ""
 
     # Drawing
 
@@ -84,7 +85,7 @@ class CompareScreen(FormScreen):
         if self.epoch is None and whole:
             self.epoch = whole[0].number
         if not self.against and snapshots.revisions:
-            self.against = snapshots.revisions[-1].name
+            self.against = self._written_by(snapshots)
         self.show_form()
         comparison = snapshots.comparison
         self._outcome.show(outcome_lines(comparison))
@@ -92,6 +93,14 @@ class CompareScreen(FormScreen):
             self._drawn_from = (comparison, self._unstable)
             self._rows = differences_of(comparison, unstable=self._unstable)
         self.differences.show(self._rows, now_ms, tuple(self._instead(snapshots)))
+
+    def _written_by(self, snapshots: SnapshotsValue) -> str:
+        """Return the revision that wrote the epoch; the newest one where its source was not
+        kept."""
+        names = [each.name for each in snapshots.revisions]
+        epochs = () if snapshots.timeline is None else snapshots.timeline.epochs
+        wrote = epochs[index_of(epochs, self.epoch or 0)].revision if epochs else None
+        return wrote if wrote in names else names[-1]
 
     def form_rows(self) -> Iterator[ChoiceRow]:
         """Yield the choices."""
@@ -140,7 +149,7 @@ class CompareScreen(FormScreen):
         """Ask for what a choice needs."""
         if key == "epoch":
             told = "The epoch that both begin at"
-            self.ask_number("from", told, self.epoch, self.take_epoch)
+            self.ask_number("from", told, self.epoch, lambda at: setattr(self, "epoch", at))
         elif key == "left":
             self.ask_code("left", lambda code: setattr(self, "against", code))
         elif key == "right":

@@ -31,7 +31,7 @@ from loom_bench.tui.widgets.line_table import LineTable
 from loom_bench.tui.widgets.lines import Lines
 from loom_bench.tui.widgets.list_panel import ListPanel
 
-_PROGRESS_ROWS: Final = 5
+_PROGRESS_ROWS: Final = 6
 
 
 class ReplayScreen(FormScreen):

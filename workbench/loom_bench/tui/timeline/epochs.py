@@ -81,7 +81,7 @@ def happened(epoch: EpochView) -> Run:
     if not epoch.marks:
         return _NONE
     told = "; ".join(
-        f"{mark.kind.value}{f' {count_text(mark.count)}' if mark.count else ''} {mark.text}".strip()
+        f"{mark.kind.value} {mark.text or (count_text(mark.count) if mark.count else '')}".strip()
         for mark in epoch.marks
     )
     return told, letter_of(epoch)[1]
