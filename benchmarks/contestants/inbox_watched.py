@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from loom_bench.cli.collecting import collect_seldom, spare_what_is_there
 from loom_bench.session.live.session import LiveSession
 from loom_bench.tui.app import WorkbenchApp
 
@@ -58,11 +59,12 @@ def tell(session: LiveSession, path: Path, ended: threading.Event) -> None:
 
 def main(flow: str, broker: str, path: str) -> None:
     """Open *flow* on *broker*, and tell in the file *path* what its inbox holds."""
+    collect_seldom()
     ended = threading.Event()
     with LiveSession.open(flow, broker=broker, feed_rate_per_s=0) as session:
         teller = threading.Thread(target=tell, args=(session, Path(path), ended), daemon=True)
         teller.start()
-        WorkbenchApp(session).run()
+        WorkbenchApp(session, on_shown=spare_what_is_there).run()
         ended.set()
         teller.join()
 
