@@ -114,12 +114,13 @@ def test_a_second_bench_on_the_flow_says_so_and_offers_what_can_be_done(tmp_path
         pid = next(pid for pid, line in descendants(first.pid).items() if "main()" in line)
         # On a broker that both would share, it asks.
         with Terminal(_shell(str(file), "--broker", "127.0.0.1:1"), second) as terminal:
-            terminal.until(f"open in another bench, too: process {pid}", "Which (b, a, q) [q]:")
+            second_bench = f"open in another bench, too: process {pid}"
+            terminal.until(second_bench, "Which (b, l, a, q) [q]:")
             terminal.press("Enter")
             terminal.until("ended with 1")
         # On its own it goes on; so does the one that was there.
         with Terminal(_shell(str(file), "--broker", "127.0.0.1:1"), second) as terminal:
-            terminal.until("Which (b, a, q) [q]:")
+            terminal.until("Which (b, l, a, q) [q]:")
             terminal.press("b", "Enter")
             terminal.until(f"process {pid} since")
             terminal.until("RUNNING", "embedded", _reads)
