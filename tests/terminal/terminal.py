@@ -54,7 +54,8 @@ class Terminal:
         # A server that was told to end may not be gone yet: each terminal has one of its own.
         self._socket = str(folder / f"tmux-{secrets.token_hex(4)}")
         environ = environment(TERM="xterm-256color", LC_ALL="C.UTF-8", **variables)
-        for name in ("TMUX", "NO_COLOR"):
+        # readline, which pytest loads, writes its own idea of the size into the environment.
+        for name in ("TMUX", "NO_COLOR", "COLUMNS", "LINES"):
             environ.pop(name, None)
         self._tmux(
             *("-f", os.devnull, "new-session", "-d", "-c", str(folder)),
