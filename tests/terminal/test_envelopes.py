@@ -14,6 +14,7 @@ import pytest
 from loom_runtime import Message
 from sample_flows import orders
 from tests.cli.commands import COMMAND, environment
+from tests.terminal.editing import save
 from tests.terminal.terminal import Terminal, need_tmux
 
 pytestmark = pytest.mark.timeout(600)
@@ -58,7 +59,7 @@ def test_a_red_number_becomes_a_proven_fix(tmp_path: Path) -> None:
         # The fix is saved: every open envelope is proved in the new revision.
         broken = file.read_text()
         assert _BUG in broken
-        _save(file, broken.replace(_BUG, _FIX))
+        save(file, broken.replace(_BUG, _FIX))
         terminal.until("orders │ r2 │", "inbox 0 open", timeout_s=_SLOW_S)
         terminal.press("r")
         terminal.until("passes", "in r2", "out PricedOrder", timeout_s=_SLOW_S)
@@ -154,12 +155,6 @@ def _redriven(terminal: Terminal, failed: int) -> None:
         timeout_s=_SLOW_S,
     )
     terminal.press("Q")
-
-
-def _save(file: Path, text: str) -> None:
-    saved = file.with_suffix(".saved")
-    saved.write_text(text)
-    saved.replace(file)
 
 
 def _passes(test: Path) -> bool:

@@ -17,6 +17,7 @@ from sample_flows import flights
 from tests.cli.commands import COMMAND
 from tests.samples import flight_oracle as oracle
 from tests.samples.flight_history import carriers_at, stretch
+from tests.terminal.editing import edit
 from tests.terminal.terminal import Terminal, need_tmux
 
 pytestmark = pytest.mark.timeout(400)
@@ -72,14 +73,6 @@ def _copied(folder: Path) -> Path:
     return file
 
 
-def _edit(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
-    assert old in text
-    saved = file.with_suffix(".saved")
-    saved.write_text(text.replace(old, new))
-    saved.replace(file)
-
-
 def test_a_month_of_flights_is_browsed_forked_replayed_with_other_code_and_compared(
     tmp_path: Path,
 ) -> None:
@@ -92,7 +85,7 @@ def test_a_month_of_flights_is_browsed_forked_replayed_with_other_code_and_compa
         begin = _fork(terminal, timeline, middle)
 
         # Late is late from half an hour on: the running flow is reloaded, the fork replayed.
-        _edit(file, "LATE_FROM_MIN = 15", "LATE_FROM_MIN = 30")
+        edit(file, "LATE_FROM_MIN = 15", "LATE_FROM_MIN = 30")
         terminal.until(re.compile(r"flights │ r2 │").search)
         _replay(terminal, begin, end)
         _look_into_the_replay(terminal, timeline, begin, end)

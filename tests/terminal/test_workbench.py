@@ -15,6 +15,7 @@ import pytest
 from tests.bench.live.sessions import STATEFUL_FLOW
 from tests.bench.processes import await_true, running
 from tests.cli.commands import COMMAND
+from tests.terminal.editing import edit
 from tests.terminal.terminal import Terminal, descendants, need_tmux
 
 pytestmark = pytest.mark.timeout(400)
@@ -25,14 +26,6 @@ def _shell(*arguments: str) -> list[str]:
     program = shlex.join([*COMMAND, *arguments])
     script = f"stty -g; {program}; echo ended with $?; stty -g; exec cat"
     return ["sh", "-c", script]
-
-
-def _edit(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
-    assert old in text
-    saved = file.with_suffix(".saved")
-    saved.write_text(text.replace(old, new))
-    saved.replace(file)
 
 
 def _reads(text: str) -> bool:
@@ -57,17 +50,17 @@ def test_a_flow_is_opened_broken_mended_renamed_bereft_of_its_broker_and_left(
         terminal.until("RUNNING", "orders │ r1 │", "Number", "balanced", _reads)
 
         # Break: the old revision goes on, and the error is told with its place.
-        _edit(file, 'return "all"', 'return "all')
+        edit(file, 'return "all"', 'return "all')
         terminal.until("RUNNING", "r2 refused", _reads)
         terminal.press("8")
         terminal.until("r1 goes on running", re.compile(r"orders\.py:\d+").search, "SyntaxError")
 
         # Mend: what is on disk is what runs already.
-        _edit(file, 'return "all', 'return "all"')
+        edit(file, 'return "all', 'return "all"')
         terminal.until("RUNNING", "orders │ r1 │", "nothing is wrong", "back to r1", _reads)
 
         # Rename a stateful step: nothing starts until it is said what becomes of its state.
-        _edit(file, "Number", "Counted")
+        edit(file, "Number", "Counted")
         terminal.until("r3 waiting c")
         terminal.press("c")
         terminal.until("takes over the state of Number", "Start r3 so")

@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 from loom_bench.broker import wire
 from loom_bench.broker.contract import BrokerError, NotOwnedError
+from loom_bench.broker.leaving import StoppedOnLeaving
 from loom_bench.protocol.security import ClientSettings
 
 _FORM = "HOST:PORT[,HOST:PORT…]"
@@ -186,7 +186,7 @@ def _listed(addresses: Iterable[Address]) -> str:
     return ",".join(str(address) for address in addresses)
 
 
-class ExternalBroker:
+class ExternalBroker(StoppedOnLeaving):
     """A broker that the user runs: the bench reads and writes what flows do, and nothing else
     unless the user types its address to allow that."""
 
@@ -282,14 +282,3 @@ class ExternalBroker:
 
     def stop(self) -> None:
         """Do nothing: it was not started by the bench."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()

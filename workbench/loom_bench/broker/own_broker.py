@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
 
+from loom_bench.broker.leaving import StoppedOnLeaving
 from loom_bench.protocol.security import ClientSettings
 
 
-class OwnBroker(ABC):
-    """A broker that ends with this process. A context manager."""
+class OwnBroker(StoppedOnLeaving):
+    """A broker that ends with this process."""
 
     owned = True
     writable = True
@@ -20,10 +19,6 @@ class OwnBroker(ABC):
     @abstractmethod
     def bootstrap(self) -> str:
         """Its address."""
-
-    @abstractmethod
-    def stop(self) -> None:
-        """End it. May be called twice."""
 
     def create_topics(
         self,
@@ -38,14 +33,3 @@ class OwnBroker(ABC):
         from loom_bench.broker import topics  # noqa: PLC0415 - the Kafka client takes a moment
 
         topics.create_topics(self.bootstrap, partitions)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()

@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from loom_bench.broker.one_record import read_record
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Loaded
 from loom_bench.session.snapshots.bisection_value import (
@@ -25,6 +24,7 @@ from loom_bench.session.snapshots.bisection_value import (
 from loom_bench.session.snapshots.ground import Ground, check_cancelled, last_epoch
 from loom_bench.session.snapshots.judging import Predicate
 from loom_bench.session.snapshots.replay_run import ReplayFailedError, ReplayPlan, ReplayRunner
+from loom_bench.session.snapshots.source_record import source_record
 from loom_runtime.recovery.history.cutting import fork_store
 from loom_runtime.recovery.history.epochs import Epoch, read_epochs
 from loom_runtime.recovery.history.files import looking
@@ -220,18 +220,9 @@ class Bisecter:
 
     def _told(self, epoch: int, before: dict[str, int], after: dict[str, int]) -> FirstBad:
         key = next(each for each in after if after[each] > before.get(each, 0))
-        topic, _, partition = key.rpartition(":")
         offset = after[key] - 1
-        text = ""
-        if self._loaded is not None:
-            found = read_record(
-                self._loaded.source_brokers,
-                topic,
-                int(partition),
-                offset,
-                self._loaded.security.reading,
-            )
-            text = "" if found is None else found[0]
+        found = source_record(self._loaded, key, offset)
+        text = "" if found is None else found[0]
         return FirstBad(epoch=epoch, partition=key, offset=offset, record=text)
 
     def _replayed(

@@ -10,11 +10,11 @@ from itertools import count, pairwise
 
 import msgspec
 
-from loom_bench.broker.one_record import read_record
 from loom_bench.protocol.frames import Loaded
 from loom_bench.session.snapshots.ground import Ground, check_cancelled
 from loom_bench.session.snapshots.reading import StoreReader
 from loom_bench.session.snapshots.replay_run import ReplayRunner
+from loom_bench.session.snapshots.source_record import source_record
 from loom_bench.session.snapshots.value import FieldChange, StateRow, Touch, Why
 from loom_runtime.recovery.history.cutting import fork_store
 from loom_runtime.recovery.history.epochs import Epoch, read_epochs
@@ -117,16 +117,7 @@ class Explainer:
         return touches
 
     def _touch(self, key: str, offset: int, before: str | None, row: StateRow) -> Touch:
-        topic, _, partition = key.rpartition(":")
-        found = None
-        if self._loaded is not None:
-            found = read_record(
-                self._loaded.source_brokers,
-                topic,
-                int(partition),
-                offset,
-                self._loaded.security.reading,
-            )
+        found = source_record(self._loaded, key, offset)
         return Touch(
             partition=key,
             offset=offset,

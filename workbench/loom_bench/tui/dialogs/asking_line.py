@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from loom_bench.tui.dialogs.about import about_lines
 from loom_bench.tui.ink import Ink, Line
 from loom_bench.tui.widgets.lines import Lines
 
@@ -56,10 +57,7 @@ class LineDialog(ModalScreen[str | None]):
         """Yield what it is about, and the field."""
         with Vertical(classes="dialog") as box:
             box.border_title = self._heading
-            about = Lines(classes="about")
-            about.styles.height = len(self._told)
-            about.show(self._told)
-            yield about
+            yield about_lines(self._told)
             yield self._field
             keys = Lines(classes="dialog-keys")
             keys.show(

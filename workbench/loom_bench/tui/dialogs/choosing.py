@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from loom_bench.tui.dialogs.about import about_lines
+from loom_bench.tui.dialogs.list_dialog import ListDialog
 from loom_bench.tui.ink import Ink, Line, Run
 from loom_bench.tui.widgets.line_table import Column, LineTable, TableForm
 from loom_bench.tui.widgets.lines import Lines
@@ -40,7 +39,7 @@ def _cells(choice: Choice, _: int) -> Sequence[Run]:
 _FORM = TableForm((Column("", 30), Column("", 0)), _cells, lambda choice: choice.answer)
 
 
-class ChoiceDialog(ModalScreen[str | None]):
+class ChoiceDialog(ListDialog[str]):
     """Offers choices; answers with one, with what was typed, or with ``None``.
 
     Args:
@@ -51,7 +50,6 @@ class ChoiceDialog(ModalScreen[str | None]):
     """
 
     CSS_PATH = "dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "close", "Close")]
 
     def __init__(
         self, title: str, told: Sequence[Line], choices: Sequence[Choice], other: str | None
@@ -67,10 +65,7 @@ class ChoiceDialog(ModalScreen[str | None]):
         """Yield what it is about, the choices and the field."""
         with Vertical(classes="dialog") as box:
             box.border_title = self._heading
-            about = Lines(classes="about")
-            about.styles.height = len(self._told)
-            about.show(self._told)
-            yield about
+            yield about_lines(self._told)
             self._table.styles.height = max(1, min(12, len(self._choices)))
             self._table.show(self._choices, 0)
             self._table.display = bool(self._choices)
@@ -98,12 +93,3 @@ class ChoiceDialog(ModalScreen[str | None]):
         typed = event.value.strip()
         if typed:
             self.dismiss(typed)
-
-    @on(LineTable.Asked)
-    def _asked(self, event: LineTable.Asked) -> None:
-        if event.what == "clear":  # its list takes Escape for itself
-            self.action_close()
-
-    def action_close(self) -> None:
-        """Answer with nothing."""
-        self.dismiss(None)

@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from loom_bench.tui.dialogs.about import about_lines
 from loom_bench.tui.ink import Ink, Line
 from loom_bench.tui.widgets.lines import Lines
 
@@ -45,10 +46,7 @@ class TypedConfirmation(ModalScreen[bool]):
                 (self._word, Ink.STRONG),
                 (" to go on:", Ink.PLAIN),
             )
-            about = Lines(classes="about")
-            about.styles.height = len(self._told) + 2
-            about.show((*self._told, (), asked))
-            yield about
+            yield about_lines((*self._told, (), asked))
             yield self._field
             self._hint.show(((("esc", Ink.KEY), (" leaves everything as it is", Ink.DIM)),))
             yield self._hint

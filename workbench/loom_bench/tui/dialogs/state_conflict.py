@@ -10,9 +10,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from loom_bench.session.value import StateConflict
+from loom_bench.tui.dialogs.about import about_lines
+from loom_bench.tui.dialogs.list_dialog import ListDialog
 from loom_bench.tui.ink import Ink, Line, Run
 from loom_bench.tui.widgets.line_table import Column, LineTable, TableForm
 from loom_bench.tui.widgets.lines import Lines
@@ -105,7 +106,7 @@ def _cells(row: _Row, _: int) -> Sequence[Run]:
 _FORM = TableForm((Column("", 2), Column("", 36), Column("", 0)), _cells, lambda row: row.key)
 
 
-class StateConflictDialog(ModalScreen[Decision | None]):
+class StateConflictDialog(ListDialog[Decision]):
     """Asks for a :class:`Decision`; answers ``None`` when it was closed without one.
 
     Args:
@@ -114,7 +115,6 @@ class StateConflictDialog(ModalScreen[Decision | None]):
 
     CSS_PATH = "dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape", "close", "Close"),
         ("left,h,minus", "turn(-1)", "Before"),
         ("right,l,space,plus", "turn(1)", "Next"),
     ]
@@ -133,10 +133,7 @@ class StateConflictDialog(ModalScreen[Decision | None]):
                 (("It is not started until you choose. The old revision goes on.", Ink.PLAIN),),
                 (),
             )
-            about = Lines(classes="about")
-            about.styles.height = len(told)
-            about.show(told)
-            yield about
+            yield about_lines(told)
             rows = tuple(_rows(self._draft))
             self._table.styles.height = min(14, len(rows) + 1)
             self._table.show(rows, 0)
@@ -176,15 +173,6 @@ class StateConflictDialog(ModalScreen[Decision | None]):
             self.dismiss(Decision({}, (), keep_old=True))
         else:
             self.action_turn(1)
-
-    @on(LineTable.Asked)
-    def _asked(self, event: LineTable.Asked) -> None:
-        if event.what == "clear":  # its list takes Escape for itself
-            self.action_close()
-
-    def action_close(self) -> None:
-        """Decide later."""
-        self.dismiss(None)
 
 
 class _ChoiceTable(LineTable[_Row]):

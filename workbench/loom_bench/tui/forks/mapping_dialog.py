@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Final
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from loom_bench.session.snapshots.value import Compatibility
+from loom_bench.tui.dialogs.about import about_lines
+from loom_bench.tui.dialogs.list_dialog import ListDialog
 from loom_bench.tui.forks.fit_lines import code_text
 from loom_bench.tui.ink import Ink, Line
 from loom_bench.tui.widgets.choice_table import CHOICE_KEYS, ChoiceRow, choice_form
@@ -37,7 +37,7 @@ class Mapped:
     dropped: tuple[str, ...]
 
 
-class MappingDialog(ModalScreen[Mapped | None]):
+class MappingDialog(ListDialog[Mapped]):
     """Begins with what the check suggests; answers ``None`` when it was closed.
 
     Args:
@@ -45,7 +45,6 @@ class MappingDialog(ModalScreen[Mapped | None]):
     """
 
     CSS_PATH = "../dialogs/dialogs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [("escape", "close", "Close")]
 
     def __init__(self, fit: Compatibility) -> None:
         super().__init__()
@@ -66,10 +65,7 @@ class MappingDialog(ModalScreen[Mapped | None]):
                 (("Only the fork is changed; the store stays as it is.", Ink.DIM),),
                 (),
             )
-            about = Lines(classes="about")
-            about.styles.height = len(told)
-            about.show(told)
-            yield about
+            yield about_lines(told)
             self._table.styles.height = min(_MOST_ROWS, len(self._to) + 1)
             yield self._table
             keys = Lines(classes="dialog-keys")
@@ -106,12 +102,3 @@ class MappingDialog(ModalScreen[Mapped | None]):
             return
         mapping = {old: new for old, new in self._to.items() if new is not None}
         self.dismiss(Mapped(mapping, tuple(old for old in self._to if old not in mapping)))
-
-    @on(LineTable.Asked)
-    def _asked(self, event: LineTable.Asked) -> None:
-        if event.what == "clear":  # its list takes Escape for itself
-            self.action_close()
-
-    def action_close(self) -> None:
-        """Leave the fork as it is."""
-        self.dismiss(None)

@@ -9,13 +9,13 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from loom_bench.session.envelopes.commands import EnvelopeCommands
 from loom_bench.session.envelopes.redrive_value import RedrivePlan
 from loom_bench.session.envelopes.terms import RedriveGoal, RedriveTarget
 from loom_bench.tui.dialogs.confirming import TypedConfirmation
+from loom_bench.tui.dialogs.list_dialog import ListDialog
 from loom_bench.tui.figures import count_text, of_many
 from loom_bench.tui.inbox.redrive_lines import plan_lines, progress_lines
 from loom_bench.tui.inbox.redrive_scopes import Scope
@@ -34,7 +34,7 @@ _RATES: Final[tuple[float | None, ...]] = (None, 1.0, 10.0, 100.0, 1_000.0, 10_0
 _TOLD_ROWS: Final = 11
 
 
-class RedriveDialog(ModalScreen[None]):
+class RedriveDialog(ListDialog[None]):
     """Asks for dry runs as choices change, and for the redrive itself.
 
     Args:
@@ -44,7 +44,6 @@ class RedriveDialog(ModalScreen[None]):
 
     CSS_PATH = "../dialogs/dialogs.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape", "close", "Close"),
         ("c", "cancel", "Cancel"),
     ]
 
@@ -189,11 +188,6 @@ class RedriveDialog(ModalScreen[None]):
     def action_cancel(self) -> None:
         """End the redrive under way."""
         self._inbox.cancel_redrive()
-
-    @on(LineTable.Asked)
-    def _asked(self, event: LineTable.Asked) -> None:
-        if event.what == "clear":  # its list takes Escape for itself
-            self.action_close()
 
     def action_close(self) -> None:
         """Leave; a redrive under way goes on, a plan is dropped."""
