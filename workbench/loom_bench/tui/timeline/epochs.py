@@ -91,8 +91,8 @@ def positions_text(positions: dict[str, int]) -> str:
     """Return where the sources stood: ``flights 0=120 1=80``."""
     told: list[str] = []
     before = ""
-    for key, offset in positions.items():
-        topic, _, partition = key.rpartition(":")
+    places = [(*key.rpartition(":")[::2], offset) for key, offset in positions.items()]
+    for topic, partition, offset in sorted(places, key=lambda each: (each[0], int(each[1]))):
         told.append(f"{partition}={offset}" if topic == before else f"{topic} {partition}={offset}")
         before = topic
     return " ".join(told)
