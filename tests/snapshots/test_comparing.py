@@ -11,6 +11,7 @@ from loom_bench.broker.embedded import EmbeddedBroker
 from loom_bench.session.snapshots.comparing import Comparer
 from loom_bench.session.snapshots.comparison_value import CompareRequest, DifferenceKind
 from loom_bench.session.snapshots.differing import Ignored
+from loom_bench.session.snapshots.replay_value import StopWhen
 from loom_runtime.recovery.history.forks import list_forks
 from tests.snapshots.grounds import flow_text, ran, whole_epochs
 
@@ -76,3 +77,23 @@ def test_what_differs_by_itself_is_set_apart(tmp_path: Path, broker: EmbeddedBro
     assert found.equal is True
     assert found.outputs_unstable > 0
     assert all(each.unstable for each in found.outputs)
+
+
+@pytest.mark.parametrize("records", [None, 1_500])
+def test_a_state_that_all_partitions_share_meets_their_records_in_the_same_order(
+    tmp_path: Path, broker: EmbeddedBroker, records: int | None
+) -> None:
+    name = f"shared{records}"
+    ground = ran(tmp_path, broker, name, orders=9_000)
+    text = flow_text(name, orders=9_000).replace("return message.payload.account", "return 'all'")
+    shared = other(tmp_path / "shared", text)
+    request = CompareRequest(
+        epoch=whole_epochs(ground.store)[0].number,
+        revision=shared,
+        against=shared,
+        stop=StopWhen(records=records),
+    )
+    found = Comparer(ground, request).run()
+    assert found.left is not None
+    assert found.left.records == (records or 6_000)
+    assert (found.equal, found.outputs, found.state) == (True, (), ())

@@ -15,6 +15,9 @@ _WAIT_S: Final = 0.02
 _PAUSED_WAIT_S: Final = 0.05
 _PACED_WAIT_S: Final = 0.01
 _FETCHING_WAIT_S: Final = 0.001
+_TURN_WAIT_S: Final = 0.001
+_TURN_RECORDS: Final = 1_000
+"""Records of one partition before the next one's turn: a fetch of the default batch size."""
 """Record by record every look ends an epoch, which is kept: an idle replay looks rarely."""
 
 
@@ -26,6 +29,8 @@ class ReplaySteering:
             its log does.
         record_by_record: Whether an epoch takes one record, of whichever partition has the
             oldest.
+        in_turns: Whether partitions take turns of a fixed length, so that a state which several
+            of them touch meets the records in the same order each time.
         pace: ``0`` for full speed, ``1`` as the records' timestamps say, ``10`` ten times as fast.
         paused: Whether to begin paused.
     """
@@ -35,11 +40,15 @@ class ReplaySteering:
         ends: Mapping[str, int],
         *,
         record_by_record: bool = False,
+        in_turns: bool = False,
         pace: float = 0.0,
         paused: bool = False,
     ) -> None:
         self.ends = dict(ends)
         self.record_by_record = record_by_record
+        self._in_turns = in_turns
+        self._turn = ""
+        self._left_in_turn = _TURN_RECORDS
         self._pace = pace
         self._paused = paused
         self._lock = Lock()
@@ -68,7 +77,7 @@ class ReplaySteering:
     def longest_wait_s(self) -> float:
         """Return how long a partition that was let nothing go may wait until it asks again."""
         if not self.record_by_record:
-            return _WAIT_S
+            return _TURN_WAIT_S if self._in_turns and not self.paused else _WAIT_S
         if self.paused:
             return _PAUSED_WAIT_S
         if self._pace:
@@ -116,6 +125,8 @@ class ReplaySteering:
         """Take in that a partition has nothing left."""
         with self._lock:
             self._heads.pop(partition, None)
+            if self._turn == partition:
+                self._end_turn()
             if self._step == "batch":
                 self._stepped.add(partition)
                 self._end_batch_step()
@@ -137,12 +148,15 @@ class ReplaySteering:
         count = len(waiting)
         if self.record_by_record or self._step == "record":
             count = min(count, self._one(partition))
+        elif self._in_turns:
+            count = min(count, self._of_turn(partition))
         return min(count, self._due(waiting)) if self._pace and self._step is None else count
 
     def _note(self, partition: str, count: int, waiting: Sequence[RawRecord]) -> None:
         self.records += count
         self._read_in_step += count
         self._newest_ms = max(self._newest_ms, waiting[count - 1][4])
+        self._left_in_turn -= count
         self.positions[partition] = waiting[count - 1][0] + 1
         self._heads[partition] = waiting[count][4] if count < len(waiting) else None
         if self.record_by_record:
@@ -152,6 +166,18 @@ class ReplaySteering:
         elif self._step == "batch":
             self._stepped.add(partition)
             self._end_batch_step()
+
+    def _of_turn(self, partition: str) -> int:
+        """Return how many records *partition* may give now: none while it is another's turn."""
+        if self._left_in_turn <= 0 or self._turn not in self._heads:
+            self._end_turn()
+        return self._left_in_turn if partition == self._turn else 0
+
+    def _end_turn(self) -> None:
+        """Give the turn to the next partition, in the order of their keys, that has any left."""
+        keys = sorted(self._heads)
+        self._turn = next((key for key in keys if key > self._turn), keys[0] if keys else "")
+        self._left_in_turn = _TURN_RECORDS
 
     def _end_batch_step(self) -> None:
         if self._stepped >= self._heads.keys():

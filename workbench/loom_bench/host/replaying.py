@@ -39,7 +39,11 @@ class ReplaySide:
     def __init__(self, runner: StreamingRunner, order: ReplayOrder, *, paused: bool) -> None:
         self._control, self._order = runner.control, order
         self._steering = ReplaySteering(
-            order.ends, record_by_record=order.record_by_record, pace=order.pace, paused=paused
+            order.ends,
+            record_by_record=order.record_by_record,
+            in_turns=order.in_turns,
+            pace=order.pace,
+            paused=paused,
         )
         self._capture = OutputCapture(Path(order.capture))
         runner.replay = ReplayRun(self._steering, self._capture, real_topics=order.real_topics)

@@ -21,6 +21,7 @@ class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True):
         breakpoint: End before a node takes a record that fits, the epoch of the record undone.
         pace: ``0`` for full speed, ``1`` as recorded.
         record_by_record: Whether an epoch takes one record.
+        in_turns: Whether the partitions take turns, in the same order in each replay.
         real_topics: Whether outputs are written to their topics too.
     """
 
@@ -31,6 +32,7 @@ class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True):
     breakpoint: SetBreakpoint | None = None
     pace: float = 0.0
     record_by_record: bool = False
+    in_turns: bool = False
     real_topics: bool = False
 
 

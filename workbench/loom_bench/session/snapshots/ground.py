@@ -102,7 +102,8 @@ class Ground:
         max_records: int | None = None,
         record_by_record: bool = False,
     ) -> ReplayPlan:
-        """Return a replay of the fork in *folder*, which nobody looks at meanwhile, at full speed.
+        """Return a replay of the fork in *folder*, which nobody looks at meanwhile, at full speed
+        and in an order that is the same in each replay.
 
         Raises:
             ReplayFailedError: When there is no such revision.
@@ -117,6 +118,7 @@ class Ground:
             ends=ends,
             max_records=max_records,
             record_by_record=record_by_record,
+            in_turns=True,
             in_memory=record_by_record,
             load_time_limit_ms=self.load_time_limit_ms,
         )

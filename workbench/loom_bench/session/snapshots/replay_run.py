@@ -59,6 +59,7 @@ class ReplayPlan:
         breakpoint: End before a node takes a record; ``None`` for no such end.
         pace: ``0`` for full speed, ``1`` as recorded.
         record_by_record: One record an epoch.
+        in_turns: Whether the partitions take turns, in the same order in each replay.
         in_memory: Whether the fork may lie in memory meanwhile: nobody looks at it until the end,
             and it stays as it was when the replay fails.
         paused: Whether to begin paused.
@@ -78,6 +79,7 @@ class ReplayPlan:
     breakpoint: BreakpointStop | None = None
     pace: float = 0.0
     record_by_record: bool = False
+    in_turns: bool = False
     in_memory: bool = False
     paused: bool = False
     real_topics: bool = False
@@ -211,6 +213,7 @@ class ReplayRunner:
                     breakpoint=_breakpoint(plan.breakpoint),
                     pace=plan.pace,
                     record_by_record=plan.record_by_record,
+                    in_turns=plan.in_turns,
                     real_topics=plan.real_topics,
                 ),
             )
