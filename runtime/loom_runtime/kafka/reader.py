@@ -64,6 +64,7 @@ class KafkaReader:
         self._answered: int | None = None
         self._answer: KafkaError | None = None
         self._end_offset: int | None = None
+        self._ahead: list[Message] = []
         self._short_since_s: float | None = None
         self._at_end = False
         where = f"the consumer of {topic} on brokers {', '.join(settings.brokers)}"
@@ -119,7 +120,7 @@ class KafkaReader:
             PositionLostError: When the log is another one than before.
         """
         expected = self._position  # an end that comes with records moves it beyond them
-        messages = self._consumer.consume(limit, 0)
+        messages = self._next(limit)
         if any(map(Message.error, messages)):
             messages = self._without_errors(messages)
         elif messages:
@@ -140,6 +141,17 @@ class KafkaReader:
             raise self._lost(f"it continues at offset {records[0][0]}")
         self._position = max(self._position, records[-1][0] + 1)
         return SourceBatch(self._topic, self._partition, records)
+
+    def read_ahead(self, limit: int) -> bool:
+        """Take from the client what the next read will return, while there is nothing else to do.
+
+        Returns:
+            Whether it took anything. At most once it never does: the client would commit it.
+        """
+        if self._ahead or not self._manual:
+            return False
+        self._ahead = self._consumer.consume(limit, 0)
+        return bool(self._ahead)
 
     def commit(self, offset: int, *, wait: bool) -> None:
         """Commit *offset* unless it would rewind the group; an old commit is renewed.
@@ -165,6 +177,13 @@ class KafkaReader:
     def close(self) -> None:
         """Leave the broker; at most once, the client commits what it has before."""
         self._consumer.close()
+
+    def _next(self, limit: int) -> list[Message]:
+        messages = self._ahead
+        if not messages:
+            return self._consumer.consume(limit, 0)
+        self._ahead = messages[limit:]
+        return messages[:limit]
 
     def _fetch_committed(self) -> int | None:
         """Return the group's committed offset; a coordinator that is not ready is waited for."""

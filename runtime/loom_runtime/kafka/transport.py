@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from threading import Lock
+from threading import Lock, get_ident
 from time import monotonic
 from typing import Any
 
@@ -44,6 +44,7 @@ class KafkaTransport:
         self._lock = Lock()
         self._writer: KafkaWriter | None = None
         self._readers: list[KafkaReader] = []
+        self._readers_of_thread: dict[int, list[KafkaReader]] = {}
         self._every: list[tuple[str, int]] | None = None
 
     def partitions(self) -> list[tuple[str, int]]:
@@ -71,13 +72,14 @@ class KafkaTransport:
             self._source.settings, topic, partition, snapshot_offset, self._on_commit
         )
         self._readers.append(reader)
+        self._readers_of_thread.setdefault(get_ident(), []).append(reader)
         return reader
 
     def writer(self) -> KafkaWriter:
         """Return the process's writer."""
         with self._lock:
             if self._writer is None:
-                self._writer = KafkaWriter(self._ports)
+                self._writer = KafkaWriter(self._ports, while_waiting=self._read_ahead)
             return self._writer
 
     def close(self) -> None:
@@ -85,8 +87,15 @@ class KafkaTransport:
         for reader in self._readers:
             reader.close()
         self._readers.clear()
+        self._readers_of_thread.clear()
         if self._writer is not None:
             self._writer.close()
+
+    def _read_ahead(self) -> bool:
+        """Let one partition of this worker thread read ahead; return whether one did."""
+        limit = self._source.settings.batch_size
+        readers = self._readers_of_thread.get(get_ident(), [])
+        return any(reader.read_ahead(limit) for reader in readers)
 
     def _partition_count(self, topic: str) -> int:
         settings = self._source.settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from time import monotonic
 from typing import cast
@@ -23,18 +23,27 @@ _QUEUE_FULL_LIMIT_S = 60.0
 """How long a full queue may stay full before the run gives up; twice the message timeout."""
 
 
+_FLUSH_SLICE_S = 0.001
+"""The shortest wait for deliveries that the client knows."""
+
+
 class KafkaWriter:
     """Writes to the topics of all ports. May be used from several worker threads.
 
     Args:
         ports: Every sink of the flow.
+        while_waiting: Does a millisecond of other work while deliveries are waited for, on the
+            thread that waits; returns whether there was any.
 
     Raises:
         ClientSettingsError: When librdkafka refuses the settings of a sink.
     """
 
-    def __init__(self, ports: Sequence[Port]) -> None:
+    def __init__(
+        self, ports: Sequence[Port], *, while_waiting: Callable[[], bool] = lambda: False
+    ) -> None:
         self._ports = ports
+        self._while_waiting = while_waiting
         self._unsettled = Unsettled()
         self._lock = Lock()
         by_configuration: dict[str, Producer] = {}
@@ -68,9 +77,10 @@ class KafkaWriter:
         """Wait until everything taken is delivered or known not to be."""
         with self._lock:
             complete = self._unsettled.complete()
+        busy = True
         for producer in self._all:
-            while producer.flush(1.0):
-                pass
+            while producer.flush(_FLUSH_SLICE_S if busy else 1.0):
+                busy = busy and self._while_waiting()
         with self._lock:
             self._unsettled.settle(complete)
 
