@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from loom_bench.broker.place import RecordPlace
 from loom_bench.protocol.tracing import Verdict
 from loom_bench.session.envelopes.terms import RedriveTarget, Selection, TriageState
-from loom_bench.session.envelopes.value import InboxValue
+from loom_bench.session.envelopes.value import InboxValue, ProofTally
 from loom_bench.session.tracing.value import TraceState
 from loom_runtime.tracing.trace import TraceOutcome
 from tests.bench.live.sessions import Live
@@ -146,6 +147,43 @@ def test_what_hangs_or_exits_is_cut_off_and_the_rest_is_tried(desk: Desk) -> Non
     assert rows["4"].state is TriageState.OPEN
     assert {rows[key].state for key in ("1", "7")} == {TriageState.FIXED}
     assert {rows[key].verdict for key in ("2", "5", "8")} == {Verdict.SAME_ERROR}
+
+
+def test_a_cancelled_proof_tells_what_it_found_and_leaves_the_rest(desk: Desk) -> None:
+    rows = desk.until(lambda value: len(value.window.rows) == 6, "no rows").window.rows
+    last = max(rows, key=lambda row: row.source or RecordPlace("", 0, 0)).key
+    desk.live.session.pause()
+    desk.live.edit(
+        "        if order.id % 3 == 1:\n",
+        f"        while order.id == {last}:\n            time.sleep(0.05)\n"
+        "        if order.id % 3 == 1:\n",
+    )
+    value = desk.until(
+        lambda value: value.proof is not None and value.proof.same_error == 5,
+        "the first five were not proved",
+    )
+    assert value.proof is not None
+    assert (value.proof.under_way, value.proof.waiting) == (True, 1)
+
+    desk.box.cancel_proof()
+    value = desk.until(lambda value: not value.proving, "the proof was not cancelled")
+    assert value.proof == ProofTally(revision=2, same_error=5, waiting=1)
+    assert not any(group.proof is not None and group.proof.under_way for group in value.groups)
+    assert value.notices[-1].text == (
+        "the proof in r2 is cancelled: 0 pass, 5 fail, 1 not proved and as before"
+    )
+    desk.box.cancel_proof()
+    desk.until(
+        lambda value: value.notices[-1].text == "no proof is under way", "nothing came of it"
+    )
+
+
+def test_what_the_newest_revision_wrote_itself_needs_no_proof(desk: Desk) -> None:
+    desk.live.edit('raise ValueError("odd")', "pass")
+    desk.until_proved(2)
+    desk.live.session.feed_record(None, '{"id": 4}')
+    value = desk.until(lambda value: value.kept.seen == 7, "no seventh envelope came")
+    assert value.proof == ProofTally(revision=2, passes=3, same_error=4)
 
 
 def test_an_opened_envelope_is_traced_edited_and_made_a_test(desk: Desk, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from loom_bench.broker.place import RecordPlace
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.tracing import Verdict
+from loom_bench.session.envelopes.notices import told_cancelled
 from loom_bench.session.envelopes.redrive_value import (
     RedrivePlan,
     RedriveProgress,
@@ -24,6 +25,7 @@ from loom_bench.session.envelopes.value import (
     EnvelopeRow,
     EnvelopeWindow,
     InboxGroup,
+    InboxNotice,
     InboxValue,
     KeptReport,
     OpenEnvelope,
@@ -125,7 +127,7 @@ def _others() -> tuple[InboxGroup, ...]:
             last_ms=NOW_MS - 3_600_000,
             first_ms=NOW_MS - 7_200_000,
             history=(0,) * 16,
-            proof=ProofTally(revision=2, untried=1, waiting=2),
+            proof=ProofTally(revision=2, untried=1, waiting=2, under_way=True),
         ),
         _group(
             REDRIVEN,
@@ -227,7 +229,9 @@ def failing() -> InboxValue:
         },
         kept=KeptReport(seen=156, kept=156),
         window=window(51),
-        proof=ProofTally(revision=2, passes=9, same_error=51, different_error=3, waiting=5),
+        proof=ProofTally(
+            revision=2, passes=9, same_error=51, different_error=3, waiting=5, under_way=True
+        ),
         proving=True,
         node_proofs={
             "PriceOrder": ProofTally(revision=2, same_error=51),
@@ -235,6 +239,27 @@ def failing() -> InboxValue:
         },
         undoable="ignoring 35 envelopes",
         store_path="/home/user/.local/state/loom-bench/orders.sqlite",
+    )
+
+
+def cancelled_proof() -> InboxValue:
+    """The proof of :func:`failing` was cancelled."""
+    value = failing()
+    assert value.proof is not None
+    *before, connect, redriven = value.groups
+    assert connect.proof is not None
+    proof = replace(value.proof, under_way=False)
+    return replace(
+        value,
+        number=5,
+        groups=(
+            *before,
+            replace(connect, proof=replace(connect.proof, under_way=False)),
+            redriven,
+        ),
+        proof=proof,
+        proving=False,
+        notices=(InboxNotice(number=1, text=told_cancelled(proof)),),
     )
 
 
@@ -258,7 +283,7 @@ def flooded(first: int = 0) -> InboxValue:
             text="200.0k of 1.0M envelopes can be looked at one by one; the others are counted",
         ),
         window=window(kept, first),
-        proof=ProofTally(revision=2, same_error=8_000, waiting=192_000),
+        proof=ProofTally(revision=2, same_error=8_000, waiting=192_000, under_way=True),
     )
 
 

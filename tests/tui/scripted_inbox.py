@@ -75,6 +75,9 @@ class ScriptedInbox:
     def prove(self) -> None:
         self.calls.append(("prove",))
 
+    def cancel_proof(self) -> None:
+        self.calls.append(("cancel_proof",))
+
     def plan_redrive(self, selection: Selection, target: RedriveTarget) -> None:
         self.calls.append(("plan_redrive", selection, target))
 

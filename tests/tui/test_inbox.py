@@ -48,8 +48,10 @@ async def test_an_empty_inbox_says_what_to_do() -> None:
 @asynchronous
 async def test_the_status_tells_open_envelopes_everywhere() -> None:
     async with bench(RUNNING, inbox=inbox_values.failing()) as seen:
-        assert "inbox 68 open, 9 fixed in r2" in seen.text
+        assert "inbox 68 open, r2 proves 63/68" in seen.text
         await seen.press("i")
+        assert "inbox 68 open, r2 proves 63/68" in seen.text
+        await seen.shows_inbox(inbox_values.cancelled_proof())
         assert "inbox 68 open, 9 fixed in r2" in seen.text
 
 
@@ -108,6 +110,34 @@ async def test_proving_is_asked_for() -> None:
     async with bench(RUNNING, inbox=inbox_values.failing()) as seen:
         await seen.press("i", "P")
         assert seen.inbox.asked("prove") == [()]
+
+
+@asynchronous
+@pytest.mark.parametrize("size", [(160, 45), (80, 24)])
+async def test_a_proof_under_way_is_seen_and_cancelled(size: tuple[int, int]) -> None:
+    async with bench(RUNNING, inbox=inbox_values.failing(), size=size) as seen:
+        await seen.press("i")
+        assert "proving r2 [===========" in seen.text
+        assert "63/68" in seen.text
+        assert "X cancels" in seen.text
+        await seen.press("X")
+        assert seen.inbox.asked("cancel_proof") == [()]
+        await seen.shows_inbox(inbox_values.cancelled_proof())
+        assert "5 not proved, P proves" in seen.text
+        assert "the proof in r2 is cancelled" in seen.text
+        assert "proving" not in seen.text
+        await seen.press("X")
+        assert seen.inbox.asked("cancel_proof") == [()]
+        assert "No proof is under way" in seen.text
+
+
+@asynchronous
+async def test_a_proof_is_cancelled_from_the_palette_on_the_main_screen() -> None:
+    async with bench(RUNNING, inbox=inbox_values.failing()) as seen:
+        await seen.press("colon", *"cancel the proof")
+        await seen.app.workers.wait_for_complete()
+        await seen.press("enter")
+        assert seen.inbox.asked("cancel_proof") == [()]
 
 
 @asynchronous

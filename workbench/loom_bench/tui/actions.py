@@ -45,6 +45,13 @@ ACTIONS: Final = (
         "Stops the flow before the selected node takes a record; again: forgets it.",
         _RUN,
     ),
+    Action(
+        "run.cancel_proof",
+        "X",
+        "Cancel the proof",
+        "Ends proving open envelopes; what was found by now counts.",
+        _RUN,
+    ),
     Action("run.decide", "c", "Decide about state", "Answers a state conflict.", _RUN),
     Action(
         "run.drain", "D", "Drain", "Ends the run at the next epoch, everything committed.", _RUN

@@ -59,6 +59,14 @@ def _pause_on_error(app: WorkbenchApp) -> None:
     app.session.tracing.set_pause_on_error(not app.session.value().tracing.pause_on_error)
 
 
+def _cancel_proof(app: WorkbenchApp) -> None:
+    inbox = app.session.envelopes
+    if inbox.value().proving:
+        inbox.cancel_proof()
+    else:
+        app.tell("No proof is under way; P in the inbox begins one.")
+
+
 def _page(page_id: str) -> Callable[[WorkbenchApp], None]:
     def go(app: WorkbenchApp) -> None:
         app.show_screen(MAIN)
@@ -85,6 +93,7 @@ _DEEDS: Final[dict[str, Callable[[WorkbenchApp], object]]] = {
     "run.manual": _manual,
     "run.pause_on_error": _pause_on_error,
     "run.breakpoint": lambda app: toggle_breakpoint(app, app.main.graph.selected),
+    "run.cancel_proof": _cancel_proof,
     "run.decide": asking.decide,
     "run.drain": lambda app: app.session.drain(),
     "run.finish": lambda app: app.session.finish(),

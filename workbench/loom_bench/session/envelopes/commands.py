@@ -103,6 +103,11 @@ class EnvelopeCommands(Protocol):
         """Run the open envelopes through the code that was loaded last, as every reload does."""
         ...
 
+    def cancel_proof(self) -> None:
+        """End the proof under way: what it found by now counts, the others are as they were before
+        it. A notice tells how many."""
+        ...
+
     # Redrive
 
     def plan_redrive(self, selection: Selection, target: RedriveTarget) -> None:

@@ -19,7 +19,7 @@ from loom_bench.session.envelopes.flow_view import InboxFlow
 from loom_bench.session.envelopes.giving_way import Way
 from loom_bench.session.envelopes.group import PROVABLE, Kept
 from loom_bench.session.envelopes.intake import Intake, Post
-from loom_bench.session.envelopes.notices import Notices
+from loom_bench.session.envelopes.notices import Notices, told_cancelled
 from loom_bench.session.envelopes.opening import Opening, Tracer
 from loom_bench.session.envelopes.proving import Proof, Proving
 from loom_bench.session.envelopes.records import Records
@@ -216,6 +216,18 @@ class FlowDesk:
             self._proving.begin(Proof(self.flow, load, about))
         else:
             self._proving.cancel()
+            self._shelf.end_proof()
+
+    def cancel_proof(self) -> None:
+        """End the proof under way, and tell what is proved and what is not."""
+        if not self._proving.active:
+            self._notices.tell("no proof is under way", "information")
+            return
+        self._proving.stop()
+        self._shelf.end_proof()
+        proof, _ = self._shelf.proofs()
+        if proof is not None:
+            self._notices.tell(told_cancelled(proof), "information")
 
     def plan_redrive(self, selection: Selection, target: RedriveTarget) -> None:
         """Begin a dry run."""
@@ -266,6 +278,7 @@ class FlowDesk:
         self._changed()
 
     def _proved(self, problem: Diagnosis | None) -> None:
+        self._shelf.end_proof()
         if problem is not None:
             self._notices.tell(f"the proof ended early: {problem.message}", "error")
         self._changed()

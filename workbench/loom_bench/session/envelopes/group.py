@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from loom_bench.protocol.tracing import Verdict
 from loom_bench.session.envelopes.envelope import Envelope
@@ -168,17 +169,21 @@ class Group:
         """Return how many envelopes are in each state."""
         return self._states + self._rest
 
-    def proof(self, revision: int) -> ProofTally:
-        """Return how the kept ones do that are open or fixed."""
-        return tally(revision, self._verdicts, sum(self._states[state] for state in PROVABLE))
+    def proof(self, about: ProofTally) -> ProofTally:
+        """Return how the kept ones do that are open or fixed.
 
-    def view(self, fingerprint: str, reload: int, proved_in: int | None) -> InboxGroup:
+        Args:
+            about: A tally of the same proof, whose counts do not matter.
+        """
+        return tally(about, self._verdicts, sum(self._states[state] for state in PROVABLE))
+
+    def view(self, fingerprint: str, reload: int, about: ProofTally | None) -> InboxGroup:
         """Return it as it is shown.
 
         Args:
             fingerprint: Its fingerprint.
             reload: How many reloads there were by now.
-            proved_in: The revision that proofs are about; ``None`` for none.
+            about: As for :meth:`proof`; ``None`` before any proof.
         """
         if self._view is None:
             newest = self.newest
@@ -201,7 +206,7 @@ class Group:
                 revision=newest.revision,
                 is_new=0 < reload == self._reload,
                 matches=self.matches,
-                proof=None if proved_in is None else self.proof(proved_in),
+                proof=None if about is None else self.proof(about),
             )
         return self._view
 
@@ -259,10 +264,10 @@ def row_of(kept: Kept) -> EnvelopeRow:
     )
 
 
-def tally(revision: int, verdicts: Counter[Verdict], provable: int) -> ProofTally:
+def tally(about: ProofTally, verdicts: Counter[Verdict], provable: int) -> ProofTally:
     """Return verdicts as they are shown, *provable* being how many are to have one."""
-    return ProofTally(
-        revision=revision,
+    return replace(
+        about,
         passes=verdicts[Verdict.PASSES],
         same_error=verdicts[Verdict.SAME_ERROR],
         different_error=verdicts[Verdict.DIFFERENT_ERROR],
@@ -271,11 +276,11 @@ def tally(revision: int, verdicts: Counter[Verdict], provable: int) -> ProofTall
     )
 
 
-def together(tallies: Iterable[ProofTally], revision: int) -> ProofTally:
-    """Return several tallies of one revision as one."""
+def together(about: ProofTally, tallies: Iterable[ProofTally]) -> ProofTally:
+    """Return several tallies of one proof as one."""
     every = list(tallies)
-    return ProofTally(
-        revision=revision,
+    return replace(
+        about,
         passes=sum(each.passes for each in every),
         same_error=sum(each.same_error for each in every),
         different_error=sum(each.different_error for each in every),

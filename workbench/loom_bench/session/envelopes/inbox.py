@@ -113,6 +113,10 @@ class Inbox:
         """Run the open envelopes through the code on disk."""
         self._thread.ask(lambda desk: desk.prove(load_of(desk.flow, self._time_limit_ms)))
 
+    def cancel_proof(self) -> None:
+        """End the proof under way; what it found by now counts."""
+        self._thread.ask(lambda desk: desk.cancel_proof())
+
     def plan_redrive(self, selection: Selection, target: RedriveTarget) -> None:
         """Find out what a redrive would do."""
         self._thread.ask(lambda desk: desk.plan_redrive(selection, target))

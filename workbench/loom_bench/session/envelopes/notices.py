@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Final
 
-from loom_bench.session.envelopes.value import InboxNotice
+from loom_bench.session.envelopes.value import InboxNotice, ProofTally
 
 _KEPT: Final = 50
 
@@ -25,3 +25,12 @@ class Notices:
     def shown(self) -> tuple[InboxNotice, ...]:
         """Return them, newest last."""
         return tuple(self._kept)
+
+
+def told_cancelled(proof: ProofTally) -> str:
+    """Return what a proof that was cancelled found, and what it did not come to."""
+    failing = proof.same_error + proof.different_error
+    return (
+        f"the proof in r{proof.revision} is cancelled: {proof.passes:,} pass, {failing:,} fail, "
+        f"{proof.untried + proof.waiting:,} not proved and as before"
+    )

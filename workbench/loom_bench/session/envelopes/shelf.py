@@ -73,7 +73,7 @@ class Shelf:
         self._seen = 0
         self._ungrouped = 0
         self._reload = 0
-        self._proved_in: int | None = None
+        self._proof: ProofTally | None = None
         self._by_time: list[Kept] | None = None
 
     def add(self, envelopes: Iterable[Envelope]) -> None:
@@ -88,6 +88,7 @@ class Shelf:
                 continue
             written = (envelope.at_ms << _NUMBER_BITS) + self._seen
             kept = Kept(envelope, self._seen, written, self._decided(envelope))
+            kept.verdict = _verdict_without_proof(envelope, self._proof)
             kept.matches = everything or fits(kept, self._filter, self._needle)
             group.add(kept)
             self._by_number[kept.number] = kept
@@ -130,9 +131,16 @@ class Shelf:
 
     def begin_proof(self, revision: int) -> None:
         """Forget verdicts: those of another revision are asked for."""
-        self._proved_in = revision
+        self._proof = ProofTally(revision=revision, under_way=True)
         for kept in self._by_number.values():
             self._group_of(kept).judge(kept, None, "")
+
+    def end_proof(self) -> None:
+        """Take in that what has no verdict by now gets none."""
+        if self._proof is not None:
+            self._proof = replace(self._proof, under_way=False)
+        for group in self._groups.values():
+            group.stale()
 
     def judge(self, kept: Kept, verdict: Verdict, reason: str) -> None:
         """Take in how an envelope did in the revision of the proof."""
@@ -192,7 +200,7 @@ class Shelf:
         """Return the groups that the filter lets through, the one that failed last first."""
         every = self._filter == _NO_FILTER
         found = [
-            group.view(fingerprint, self._reload, self._proved_in)
+            group.view(fingerprint, self._reload, self._proof)
             for fingerprint, group in self._groups.items()
             if every or group.matches
         ]
@@ -227,14 +235,14 @@ class Shelf:
 
     def proofs(self) -> tuple[ProofTally | None, dict[str, ProofTally]]:
         """Return how open and fixed envelopes do in the revision of the proof: all, and by node."""
-        revision = self._proved_in
-        if revision is None:
+        about = self._proof
+        if about is None:
             return None, {}
         nodes: dict[str, list[ProofTally]] = {}
         for group in self._groups.values():
-            nodes.setdefault(group.newest.node, []).append(group.proof(revision))
-        by_node = {node: together(tallies, revision) for node, tallies in nodes.items()}
-        return together(by_node.values(), revision), by_node
+            nodes.setdefault(group.newest.node, []).append(group.proof(about))
+        by_node = {node: together(about, tallies) for node, tallies in nodes.items()}
+        return together(about, by_node.values()), by_node
 
     def _group(self, envelope: Envelope) -> Group | None:
         group = self._groups.get(envelope.fingerprint)
@@ -258,6 +266,13 @@ class Shelf:
             del self._by_number[kept.number]
             self._by_id.pop(kept.envelope.id, None)
             self._bytes -= _size(kept.envelope)
+
+
+def _verdict_without_proof(envelope: Envelope, proof: ProofTally | None) -> Verdict | None:
+    """Return how an envelope does that the revision of a proof wrote itself: it failed in it."""
+    if proof is None or envelope.place is None:
+        return None
+    return Verdict.SAME_ERROR if envelope.revision == f"r{proof.revision}" else None
 
 
 def _size(envelope: Envelope) -> int:

@@ -28,7 +28,8 @@ class ProofTally(msgspec.Struct, frozen=True, kw_only=True):
         same_error: Records that fail as before.
         different_error: Records that fail in another way.
         untried: Records that were cut off or could not be tried; their rows say why.
-        waiting: Records that were not tried yet.
+        waiting: Records that were not tried.
+        under_way: Whether those that wait are being tried; a proof that ended early leaves some.
     """
 
     revision: int
@@ -37,6 +38,12 @@ class ProofTally(msgspec.Struct, frozen=True, kw_only=True):
     different_error: int = 0
     untried: int = 0
     waiting: int = 0
+    under_way: bool = False
+
+    @property
+    def tried(self) -> int:
+        """How many have a verdict."""
+        return self.passes + self.same_error + self.different_error + self.untried
 
     @property
     def done(self) -> bool:

@@ -12,7 +12,7 @@ from loom_bench.session.envelopes.value import (
     InboxValue,
     ProofTally,
 )
-from loom_bench.tui.figures import count_text
+from loom_bench.tui.figures import bar_text, count_text
 from loom_bench.tui.ink import Ink, Line, Run
 
 _VERDICTS: Final = {
@@ -50,8 +50,8 @@ def group_proof(group: InboxGroup) -> Run:
 
 def tally_run(proof: ProofTally) -> Run:
     """Return in two or three words how records do in the revision of a proof."""
-    if proof.waiting:
-        done = proof.passes + proof.same_error + proof.different_error + proof.untried
+    if proof.waiting and proof.under_way:
+        done = proof.tried
         return (f"r{proof.revision} proves {done}/{done + proof.waiting}", Ink.WARN)
     told = [
         (count, word)
@@ -59,7 +59,7 @@ def tally_run(proof: ProofTally) -> Run:
             (proof.passes, "pass"),
             (proof.same_error, "same error"),
             (proof.different_error, "other error"),
-            (proof.untried, "not tried"),
+            (proof.untried + proof.waiting, "not tried"),
         )
         if count
     ]
@@ -69,14 +69,14 @@ def tally_run(proof: ProofTally) -> Run:
     if len(told) == 1:
         word = "passes" if proof.passes else told[0][1]
         ink = Ink.GOOD if proof.passes else Ink.WARN if proof.different_error else Ink.BAD
-        return (f"{word} in {revision}", ink if not proof.untried else Ink.DIM)
+        return (f"{word} in {revision}", Ink.DIM if word == "not tried" else ink)
     failing = sum(count for count, word in told if word != "pass")
     return (f"{count_text(proof.passes)} pass {count_text(failing)} not {revision}", Ink.WARN)
 
 
 def short_tally(proof: ProofTally) -> Run:
     """Return the same in ten cells, for a box of the graph."""
-    tried = proof.passes + proof.same_error + proof.different_error + proof.untried
+    tried = proof.tried
     _, ink = tally_run(proof)
     if not proof.waiting and tried in (proof.passes, proof.same_error):
         word = "pass" if proof.passes else "same error" if tried else ""
@@ -89,8 +89,11 @@ def inbox_badge(inbox: InboxValue) -> Run | None:
     """Return how many envelopes are open, and how they do; ``None`` while there is none."""
     if not inbox.kept.seen:
         return None
-    passing = ""
-    if inbox.proof is not None and inbox.open and inbox.proof.passes:
+    passing, proof = "", inbox.proof
+    if proof is not None and proof.under_way:
+        done = f"{count_text(proof.tried)}/{count_text(proof.tried + proof.waiting)}"
+        passing = f", r{proof.revision} proves {done}"
+    elif inbox.proof is not None and inbox.open and inbox.proof.passes:
         passing = f", {count_text(inbox.proof.passes)} fixed in r{inbox.proof.revision}"
     return (f"{count_text(inbox.open)} open{passing}", Ink.BAD if inbox.open else Ink.GOOD)
 
@@ -106,11 +109,23 @@ def row_state(row: EnvelopeRow) -> Run:
     return (row.state.value, STATE_INKS[row.state])
 
 
-def tally_line(proof: ProofTally | None, *, proving: bool) -> Line:
+def tally_line(proof: ProofTally | None) -> Line:
     """Return how all open envelopes do in the newest revision; empty before any was tried."""
     if proof is None:
         return ()
-    runs: list[Run] = [(f"r{proof.revision}", Ink.ACCENT)]
+    revision = (f"r{proof.revision}", Ink.ACCENT)
+    runs: list[Run] = [revision]
+    if proof.under_way:
+        whole = proof.tried + proof.waiting
+        done = f" {count_text(proof.tried)}/{count_text(whole)}"
+        runs = [
+            ("proving ", Ink.WARN),
+            revision,
+            (f" {bar_text(proof.tried / max(1, whole))}", Ink.WARN),
+            (done, Ink.PLAIN),
+            ("  X", Ink.KEY),
+            (" cancels", Ink.DIM),
+        ]
     for count, word, ink in (
         (proof.passes, "pass", Ink.GOOD),
         (proof.same_error, "same error", Ink.BAD),
@@ -119,7 +134,11 @@ def tally_line(proof: ProofTally | None, *, proving: bool) -> Line:
     ):
         if count:
             runs += [(f"  {count_text(count)}", ink), (f" {word}", Ink.DIM)]
-    if proof.waiting:
-        word = "being proved" if proving else "not proved yet"
-        runs.append((f"  {count_text(proof.waiting)} {word}", Ink.WARN))
+    if proof.waiting and not proof.under_way:
+        runs += [
+            (f"  {count_text(proof.waiting)}", Ink.WARN),
+            (" not proved, ", Ink.DIM),
+            ("P", Ink.KEY),
+            (" proves", Ink.DIM),
+        ]
     return runs

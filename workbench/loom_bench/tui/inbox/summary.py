@@ -37,7 +37,7 @@ def _totals(value: InboxValue) -> Iterator[Line]:
     yield _states(value)
     if value.redrive is not None:
         yield redrive_line(value.redrive)
-    yield tally_line(value.proof, proving=value.proving)
+    yield tally_line(value.proof)
     if value.filter != InboxFilter():
         yield (
             ("filter ", Ink.DIM),
