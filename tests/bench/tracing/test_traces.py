@@ -104,6 +104,12 @@ def test_megabytes_of_printed_lines_are_cut(sides: Sides) -> None:
     assert sum(map(len, view.printed)) < 100_000
 
 
+def test_what_is_printed_belongs_to_the_trace_that_printed_it(sides: Sides) -> None:
+    for number in range(30):
+        assert sides.trace(job("say", key=str(number))).printed == (f"this is {number}",)
+    assert sides.trace(job("")).printed == ()
+
+
 def test_an_exception_without_a_text_has_its_name(sides: Sides) -> None:
     (failure,) = sides.trace(job("silent")).trace.failures
     assert failure.reason.startswith("SilentError (its text could not be made")

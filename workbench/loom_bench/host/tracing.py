@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 
 from loom_bench.host.dumping import dumped_after
@@ -21,6 +24,7 @@ from loom_bench.protocol.tracing import (
     TraceProgress,
     TraceRecord,
     Verdict,
+    printed_end,
 )
 from loom_runtime.execution.reasons import problem_of
 from loom_runtime.failures import RunError
@@ -56,6 +60,7 @@ class TraceJob:
         command = self._command
         with dumped_after(command.time_limit_ms, self._dump_fd):
             trace = self._trace(outbox)
+        _end_printing(command.id)
         outbox.answer(Traced(id=command.id, trace=trace))
 
     def steer(self, command: BenchFrame) -> None:
@@ -128,6 +133,15 @@ class ProofJob:
 
     def steer(self, command: BenchFrame) -> None:
         """Leave commands alone: a chunk is short."""
+
+
+def _end_printing(trace: int) -> None:
+    """Mark the end of what a trace's code printed."""
+    for stream, descriptor in ((sys.stdout, 1), (sys.stderr, 2)):
+        with suppress(Exception):  # user code may have closed it, or put anything in its place
+            stream.flush()
+        with suppress(OSError):
+            os.write(descriptor, printed_end(trace))
 
 
 def _proved(tracer: Tracer, case: ProofCase) -> ProofResult:

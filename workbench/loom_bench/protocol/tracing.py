@@ -17,6 +17,12 @@ PROOF_TIME_LIMIT_MS: Final = 5_000
 """The same for one of many records: it waits for the processor behind the flow that runs."""
 
 
+def printed_end(trace: int) -> bytes:
+    """Return the line that a host writes to its output and its errors when a trace has ended: what
+    the code printed comes by another way than the trace, and would be taken for the next one's."""
+    return b"\0end of trace %d\n" % trace
+
+
 # From the bench to a host that has loaded a revision and runs nothing
 
 

@@ -67,6 +67,7 @@ class CodeHost:
         host = self._hosts.spawn(self.printed, nice=self._nice)
         host.on_news = self._take
         self._host, self._target = host, command.target
+        self.printed.begin()
         self.send(command, command.time_limit_ms)
 
     def send(self, command: BenchFrame, time_limit_ms: int | None = None) -> None:

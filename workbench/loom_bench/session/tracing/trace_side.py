@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,10 @@ from loom_runtime.tracing.shown import EditedMessage
 from loom_runtime.tracing.trace import SourceRecord, Trace, TraceOutcome
 
 KEPT_TRACES: Final = 8
+
+_PRINTED_WITHIN_S: Final = 1.0
+"""How long after its end a trace is waited for what its code printed: the code may have closed its
+output."""
 
 Code = tuple[Load, int]
 """How to load the code on disk, and the number of its revision."""
@@ -75,6 +80,7 @@ class TraceSide:
         self._asked: deque[TraceRequest] = deque()
         self._now: TraceRequest | None = None
         self._revision = 0
+        self._ending: tuple[Trace, float] | None = None
         self._stale = self._used = False
         self._host = CodeHost(hosts, self._advance, self._take, self._lost)
 
@@ -101,7 +107,7 @@ class TraceSide:
         self._asked = deque(each for each in self._asked if each.number != number)
         self._views.pop(number, None)
         if self._now is not None and self._now.number == number:
-            self._now = None
+            self._now = self._ending = None
             self._host.drop()
             self._advance()
 
@@ -119,12 +125,13 @@ class TraceSide:
 
     def tick(self) -> None:
         """Give up on what takes too long; a few times a second."""
+        self._end_when_printed()
         self._host.tick()
 
     def close(self) -> None:
         """Trace nothing more."""
         self._asked.clear()
-        self._now = None
+        self._now = self._ending = None
         self._host.drop()
 
     def _load(self) -> bool:
@@ -149,7 +156,7 @@ class TraceSide:
         if self._host.loaded is None:
             return
         request = self._now = self._asked.popleft()
-        self._host.printed.begin()
+        self._host.printed.begin(request.number)
         self._change(request, state=TraceState.RUNNING, revision=self._revision)
         self._host.send(
             TraceRecord(
@@ -174,7 +181,8 @@ class TraceSide:
                 self._find_state(news.state_id, news.key, self._given(news))
             case Traced(id=request.number):
                 self._host.rest()
-                self._done(request, news.trace)
+                self._ending = news.trace, time.monotonic() + _PRINTED_WITHIN_S
+                self._end_when_printed()
 
     def _given(self, wanted: StateWanted) -> Callable[[bytes | None], None]:
         def give(blob: bytes | None) -> None:
@@ -193,8 +201,17 @@ class TraceSide:
         ordered = tuple(stops[number] for number in sorted(stops))
         self._change(request, trace=msgspec.structs.replace(view.trace, stops=ordered))
 
+    def _end_when_printed(self) -> None:
+        """End the trace that was told when everything has come that its code printed."""
+        request, ending = self._now, self._ending
+        if request is None or ending is None:
+            return
+        trace, until_s = ending
+        if self._host.printed.ended or time.monotonic() > until_s:
+            self._done(request, trace)
+
     def _done(self, request: TraceRequest, trace: Trace) -> None:
-        self._now = None
+        self._now = self._ending = None
         self._change(request, state=TraceState.DONE, trace=trace)
         self._advance()
 
@@ -205,7 +222,9 @@ class TraceSide:
             self._refuse_all(problem.message)
             return
         view = self._views.get(request.number)
-        if view is not None:
+        if self._ending is not None:
+            self._done(request, self._ending[0])
+        elif view is not None:
             self._done(request, _cut(view.trace, problem))
         else:
             self._now = None
