@@ -1,4 +1,5 @@
-"""Where pictures for ``docs`` are taken: the order desk, opened for real, without a terminal."""
+"""The bench over a session that is opened for real, without a terminal; pictures for ``docs`` are
+taken there."""
 
 from __future__ import annotations
 
@@ -96,11 +97,31 @@ async def order_desk(
         file.parent.mkdir()
         shutil.copy(orders.__file__, file)
         session = LiveSession.open(str(file), broker="embedded", feed_rate_per_s=feed_rate_per_s)
-        with session:
-            environ = {"EDITOR": shlex.join(editor)}
-            app = _OffTerminal(session, editor=_edited, environ=environ)
-            async with app.run_test(size=size) as pilot:
-                yield Stage(session, app, pilot, file)
+        async with staged(session, file, editor=editor, size=size) as stage:
+            yield stage
+
+
+@asynccontextmanager
+async def staged(
+    session: LiveSession,
+    file: Path,
+    *,
+    editor: Sequence[str] = ("true",),
+    size: tuple[int, int] = SIZE,
+) -> AsyncIterator[Stage]:
+    """Show a session of the flow in *file*, and close it in the end.
+
+    Args:
+        session: The session.
+        file: The flow's file.
+        editor: Command of the editor; the file comes last.
+        size: Columns and rows.
+    """
+    with session:
+        environ = {"EDITOR": shlex.join(editor)}
+        app = _OffTerminal(session, editor=_edited, environ=environ)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            yield Stage(session, app, pilot, file)
 
 
 class _OffTerminal(WorkbenchApp):

@@ -12,6 +12,7 @@ from loom_bench.session.envelopes.terms import RedriveTarget, Selection
 from loom_bench.session.tracing.value import BreakpointView, TraceState
 from loom_bench.tui.inbox.screen import InboxScreen
 from loom_bench.tui.stepping.envelope_screen import EnvelopeScreen
+from loom_runtime.tracing.failure import TracedFrame
 from tests.tui import inbox_values, trace_values, values
 from tests.tui.inbox_values import CUT_SHORT, KEY_ERROR, NO_PIECES
 from tests.tui.running_app import ScriptedEditor, bench
@@ -254,7 +255,7 @@ async def test_a_trace_that_was_cut_off_says_where_and_what_was_printed() -> Non
         whole,
         problem="its process was ended after 10 s",
         hint="look at the loop below",
-        stack=("orders.py:190 in execute",),
+        stack=(TracedFrame(file="orders.py", line=190, function="execute"),),
     )
     tracing = trace_values.tracing(cut, printed=("counting…",), printed_left_out=7)
     async with bench(replace(FAILING, tracing=tracing), inbox=INBOX, size=(160, 45)) as seen:

@@ -231,6 +231,7 @@ def test_a_stateful_step_shows_its_state_before_and_after() -> None:
         (StopOutcome.HELD, "Held"),
         (StopOutcome.LATE, "too late for its window"),
         (StopOutcome.RUNNING, "not come back"),
+        (StopOutcome.CUT_OFF, "never came back"),
     ],
 )
 def test_a_node_that_gave_nothing_says_why(outcome: StopOutcome, told: str) -> None:

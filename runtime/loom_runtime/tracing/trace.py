@@ -7,7 +7,7 @@ from enum import StrEnum
 from loom_runtime.compiler.plan import NodeKind, NodePath
 from loom_runtime.errors import ErrorKind
 from loom_runtime.model import LoomFrozenStruct
-from loom_runtime.tracing.failure import TracedFailure
+from loom_runtime.tracing.failure import TracedFailure, TracedFrame
 from loom_runtime.tracing.shown import ShownValue, TracedMessage
 
 
@@ -39,7 +39,7 @@ class StopOutcome(StrEnum):
     ``running``: it has not come back. ``passed``: it went on, or ended without an output on
     purpose where the flow ends. ``filtered``: it ended here. ``written``: it went to a topic.
     ``held``: it waits in a batch or a window. ``late``: it came too late for its window.
-    ``failed``: it became an envelope.
+    ``failed``: it became an envelope. ``cut_off``: it never came back.
     """
 
     RUNNING = "running"
@@ -49,6 +49,7 @@ class StopOutcome(StrEnum):
     HELD = "held"
     LATE = "late"
     FAILED = "failed"
+    CUT_OFF = "cut_off"
 
 
 class TraceStop(LoomFrozenStruct, frozen=True, kw_only=True):
@@ -184,7 +185,7 @@ class Trace(LoomFrozenStruct, frozen=True, kw_only=True):
         states: Every state that it met; without those that are too large to be told.
         problem: Why it ended early: one clause; empty when it did not.
         hint: What to do about that.
-        stack: Where the code was when it was cut off, one line an entry; innermost last.
+        stack: Where the user's code was when it was cut off, innermost last.
         duration_ms: How long it took.
     """
 
@@ -199,5 +200,5 @@ class Trace(LoomFrozenStruct, frozen=True, kw_only=True):
     states: tuple[StateChange, ...] = ()
     problem: str = ""
     hint: str = ""
-    stack: tuple[str, ...] = ()
+    stack: tuple[TracedFrame, ...] = ()
     duration_ms: float = 0.0

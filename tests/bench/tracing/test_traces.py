@@ -84,8 +84,8 @@ def test_a_step_that_never_returns_is_cut_off_where_it_stands(sides: Sides) -> N
     trace = sides.trace(job("hang"), time_limit_ms=1_500).trace
     assert trace.outcome is TraceOutcome.CUT_OFF
     assert "1.5 s" in trace.problem
-    assert (trace.stops[-1].node, trace.stops[-1].outcome) == ("Act", StopOutcome.RUNNING)
-    assert "time.sleep(0.05)" in trace.stack[-1]
+    assert (trace.stops[-1].node, trace.stops[-1].outcome) == ("Act", StopOutcome.CUT_OFF)
+    assert trace.stack[-1].source == ("time.sleep(0.05)",)
     assert sides.trace(job("")).trace.outcome is TraceOutcome.WRITTEN
 
 

@@ -41,6 +41,8 @@ class Act(RecordStep[Job, Job]):
                 for number in range(20_000):
                     print(f"line {number} " + "x" * 100)
                 sys.stdout.flush()
+            case "line":
+                print("x" * 30_000_000)
             case "say":
                 print("this is", message.payload.key, end="")
             case "silent":

@@ -66,7 +66,9 @@ def _lines(trace: Trace) -> Iterator[str]:
     if trace.problem:
         yield f"  {safe(trace.problem)}"
         yield f"  → {safe(trace.hint)}"
-    yield from (f"  {safe(line)}" for line in trace.stack)
+    for frame in trace.stack:
+        yield f"  {safe(frame.file)}:{frame.line} in {safe(frame.function)}"
+        yield from (f"    {safe(line)}" for line in frame.source)
 
 
 def _stop_lines(stop: TraceStop) -> Iterator[str]:

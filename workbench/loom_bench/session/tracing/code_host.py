@@ -134,7 +134,7 @@ def _cut_off(time_limit_ms: int, dump: str) -> Diagnosis:
     problem = Diagnosis(
         code="trace_timed_out",
         message=f"it did not come back within {time_limit_ms / 1000:g} s and was cut off",
-        hint="See where it waits or turns in a circle; its process was ended, nothing else was.",
+        hint="See where it waits or turns in a circle. Only its process was ended.",
         frames=frames,
     )
     if not frames:

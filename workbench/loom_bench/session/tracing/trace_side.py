@@ -25,8 +25,9 @@ from loom_bench.session.host_process import HostNews
 from loom_bench.session.live.hosts import Hosts
 from loom_bench.session.tracing.code_host import CodeHost
 from loom_bench.session.tracing.value import TraceState, TraceView
+from loom_runtime.tracing.failure import TracedFrame
 from loom_runtime.tracing.shown import EditedMessage
-from loom_runtime.tracing.trace import SourceRecord, Trace, TraceOutcome
+from loom_runtime.tracing.trace import SourceRecord, StopOutcome, Trace, TraceOutcome
 
 KEPT_TRACES: Final = 8
 
@@ -259,12 +260,24 @@ class TraceSide:
 def _cut(trace: Trace, problem: Diagnosis) -> Trace:
     """Return *trace* as far as it went, with why and where it was cut off."""
     stack = tuple(
-        f'File "{frame.file}", line {frame.line}, in {frame.function}'
-        + (f": {frame.source}" if frame.source else "")
+        TracedFrame(
+            file=frame.file,
+            line=frame.line,
+            function=frame.function,
+            first_line=frame.line,
+            source=(frame.source.strip(),) if frame.source else (),
+        )
         for frame in problem.frames
+    )
+    stops = tuple(
+        msgspec.structs.replace(stop, outcome=StopOutcome.CUT_OFF)
+        if stop.outcome is StopOutcome.RUNNING
+        else stop
+        for stop in trace.stops
     )
     return msgspec.structs.replace(
         trace,
+        stops=stops,
         outcome=TraceOutcome.CUT_OFF,
         problem=problem.message,
         hint=problem.hint or "",

@@ -15,6 +15,7 @@ from loom_runtime.tracing.failure import (
     TracedFailure,
     TracedFrame,
 )
+from loom_runtime.tracing.trace import Trace
 
 _MAX_REASON_LINES: Final = 12
 _MAX_NAME_CELLS: Final = 16
@@ -32,6 +33,13 @@ def failure_place(failure: TracedFailure) -> Place | None:
         if frames:
             return frames[-1].file, frames[-1].line
     return None
+
+
+def stack_place(trace: Trace | None) -> Place | None:
+    """Return file and line of the user's code where a trace was cut off."""
+    if trace is None or not trace.stack:
+        return None
+    return trace.stack[-1].file, trace.stack[-1].line
 
 
 def failure_lines(failure: TracedFailure) -> Iterator[Line]:
@@ -61,7 +69,7 @@ def _exception(exception_type: str, reason: str, kind: str) -> Iterator[Line]:
 
 
 def _innermost(frame: TracedFrame) -> Iterator[Line]:
-    yield _frame_line(frame)
+    yield frame_line(frame)
     yield from source_lines(frame)
     if frame.locals:
         yield ()
@@ -69,7 +77,8 @@ def _innermost(frame: TracedFrame) -> Iterator[Line]:
         yield from _locals(frame)
 
 
-def _frame_line(frame: TracedFrame) -> Line:
+def frame_line(frame: TracedFrame) -> Line:
+    """Return where a frame is, and in which function."""
     return (
         (place_text(frame.file, frame.line), Ink.ACCENT),
         (" in ", Ink.DIM),
@@ -115,7 +124,7 @@ def _outer(frames: Sequence[TracedFrame]) -> Iterator[Line]:
     yield ()
     yield heading("called from")
     for frame in reversed(frames):
-        yield ((("  ", Ink.PLAIN)), *_frame_line(frame))
+        yield ((("  ", Ink.PLAIN)), *frame_line(frame))
         index = frame.line - frame.first_line
         if 0 <= index < len(frame.source):
             yield plain(f"      {frame.source[index].strip()}")
@@ -125,5 +134,5 @@ def _cause(cause: TracedCause) -> Iterator[Line]:
     yield heading(_RELATIONS[cause.relation])
     yield from _exception(cause.exception_type, cause.reason, "")
     if cause.frames:
-        yield _frame_line(cause.frames[-1])
+        yield frame_line(cause.frames[-1])
         yield from source_lines(cause.frames[-1])

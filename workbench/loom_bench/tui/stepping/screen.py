@@ -16,12 +16,12 @@ from loom_bench.tui.breakpoints import toggle_breakpoint
 from loom_bench.tui.details import place_of
 from loom_bench.tui.ink import Line
 from loom_bench.tui.panels.spec import Place
-from loom_bench.tui.stepping.failure_lines import failure_place
+from loom_bench.tui.stepping.failure_lines import failure_place, stack_place
 from loom_bench.tui.stepping.moving import OverStations
 from loom_bench.tui.stepping.stations import ending, outputs_at
 from loom_bench.tui.stepping.stop_lines import shown_failure, stop_lines
 from loom_bench.tui.stepping.way import way_picture
-from loom_runtime.tracing.trace import Trace
+from loom_runtime.tracing.trace import StopOutcome, Trace
 
 _LOW_BELOW_ROWS = 30
 
@@ -115,10 +115,12 @@ class SteppingScreen(OverStations):
         self.bench.edit_selected()
 
     def selected_place(self) -> Place | None:
-        """Return the failing line, or where the node is declared."""
+        """Return the line that failed or hung, or where the node is declared."""
         station = self.station
         if station is None:
             return None
         failure = shown_failure(station.stop, self.look.taken) if station.stop else None
         place = None if failure is None else failure_place(failure)
+        if station.stop is not None and station.stop.outcome is StopOutcome.CUT_OFF:
+            place = stack_place(self._trace)
         return place or place_of(self._plan, station.node)

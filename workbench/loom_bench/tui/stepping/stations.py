@@ -36,6 +36,7 @@ _WORDS: Final = {
     StopOutcome.HELD: ("held", Ink.ACCENT),
     StopOutcome.LATE: ("late", Ink.WARN),
     StopOutcome.FAILED: ("failed", Ink.BAD),
+    StopOutcome.CUT_OFF: ("cut off", Ink.BAD),
 }
 
 

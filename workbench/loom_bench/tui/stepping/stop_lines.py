@@ -33,6 +33,7 @@ _NOTHING_CAME: Final = {
     StopOutcome.HELD: "Held: it waits in the batch or window.",
     StopOutcome.LATE: "It came too late for its window.",
     StopOutcome.FAILED: "Nothing came out: it failed.",
+    StopOutcome.CUT_OFF: "It never came back.",
 }
 
 _UNMET: Final = {

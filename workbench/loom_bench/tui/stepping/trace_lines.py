@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from loom_bench.session.tracing.value import TraceState, TraceView
-from loom_bench.tui.figures import count_text, millis_text
+from loom_bench.tui.figures import millis_text, of_many
 from loom_bench.tui.ink import Ink, Line, plain
 from loom_bench.tui.panels.texts import heading
+from loom_bench.tui.stepping.failure_lines import frame_line
 from loom_runtime.tracing.trace import TraceOutcome
 
 _FATES: Final = {
@@ -35,10 +36,11 @@ def fate_line(view: TraceView | None, *, edited: bool = False) -> Line:
         return (("cannot be traced", Ink.BAD),)
     word, ink = _FATES[view.trace.outcome]
     after = " with the edited value" if edited else ""
+    cut_off = view.trace.outcome is TraceOutcome.CUT_OFF
     return (
         (word, ink),
         (f"{revision}{after}", Ink.PLAIN),
-        (f"  {millis_text(view.trace.duration_ms)}", Ink.DIM),
+        ("" if cut_off else f"  {millis_text(view.trace.duration_ms)}", Ink.DIM),
     )
 
 
@@ -53,13 +55,21 @@ def end_lines(view: TraceView) -> Iterator[Line]:
         yield (("do  ", Ink.DIM), (trace.hint, Ink.STRONG))
     if trace.stack:
         yield heading("where it was")
-        for line in trace.stack:
-            yield ((f"  {line}", Ink.PLAIN),)
+        for frame in trace.stack:
+            yield ((("  ", Ink.PLAIN)), *frame_line(frame))
+            for line in frame.source:
+                yield ((f"      {line}", Ink.STRONG),)
     if view.printed:
         yield ()
-        left = (
-            f"  {count_text(view.printed_left_out)} lines left out" if view.printed_left_out else ""
-        )
-        yield (("printed meanwhile", Ink.STRONG), (left, Ink.WARN))
-        for line in view.printed:
-            yield plain(f"  {line}")
+        yield from _printed(view)
+
+
+def _printed(view: TraceView) -> Iterator[Line]:
+    left_out = view.printed_left_out
+    whole = f"  {of_many(len(view.printed) + left_out, 'line')}"
+    yield (("printed meanwhile", Ink.STRONG), (whole, Ink.DIM))
+    gap = len(view.printed) // 2 if left_out else -1
+    for number, line in enumerate(view.printed):
+        if number == gap:
+            yield ((f"  {of_many(left_out, 'line')} are left out here", Ink.WARN),)
+        yield plain(f"  {line}")
