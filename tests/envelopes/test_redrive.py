@@ -277,8 +277,7 @@ def test_a_redrive_keeps_its_rate_and_can_be_cancelled(place: Place) -> None:
 def test_a_group_is_redriven_with_what_is_counted_only(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shelf, "MAX_KEPT", 60)
-    monkeypatch.setattr(shelf, "FIRST_KEPT", 10)
+    monkeypatch.setattr(shelf, "LIMITS", shelf.Limits(kept=60, first=10))
     monkeypatch.setattr(redriving, "MAX_SINGLE", 100)
     place.write_orders([(each, "unicorn", f"k{each % 5}") for each in range(400)])
     for first in range(0, 400, 50):

@@ -6,6 +6,8 @@ import resource
 import signal
 import sqlite3
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -214,6 +216,117 @@ def test_the_newest_decision_counts_here_and_after_a_restart(
     for opened in (store, again):
         assert [opened.decided(envelope(each)).state for each in range(10)] == history[-1]
     again.close()
+
+
+def test_another_process_writes_to_the_same_file(path: Path) -> None:
+    here = TriageStore(path, told := Told())
+    here.decide([envelope(1).id], IGNORED, told="here")
+    there = (
+        "import sys; from pathlib import Path\n"
+        "from tests.envelopes.test_triage import FIXED, Told, TriageStore, envelope\n"
+        "store = TriageStore(Path(sys.argv[1]), Told())\n"
+        "store.decide([envelope(2).id], FIXED, told='there', by_hand=False); store.close()"
+    )
+    subprocess.run([sys.executable, "-c", there, str(path)], check=True, timeout=60)
+    here.decide([envelope(3).id], IGNORED, told="here again")
+    assert here.undo() == ("here again", ())
+    here.close()
+
+    again = TriageStore(path, told)
+    decided = [again.decided(envelope(each)) for each in (1, 2, 3)]
+    assert decided == [IGNORED, FIXED, OPEN]
+    assert told == []
+    again.close()
+
+
+_benches = st.lists(
+    st.tuples(
+        st.integers(0, 1),
+        st.one_of(
+            st.tuples(
+                st.sets(st.integers(0, 9), min_size=1),
+                st.sampled_from(TriageState),
+                st.booleans(),
+            ),
+            st.none(),
+        ),
+    ),
+    max_size=16,
+)
+"""Which bench does something; envelopes, their new state and whether by hand, or an undo."""
+
+
+@given(doings=_benches)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
+def test_two_benches_on_one_file_take_nothing_of_each_other(
+    tmp_path: Path,
+    doings: list[tuple[int, tuple[set[int], TriageState, bool] | None]],
+) -> None:
+    path = tmp_path / "shared.sqlite"
+    path.unlink(missing_ok=True)
+    benches = [TriageStore(path, Told()) for _ in range(2)]
+    written: list[tuple[int, set[int], TriageState, bool]] = []
+    for bench, doing in doings:
+        if doing is not None:
+            about, state, by_hand = doing
+            benches[bench].decide(
+                [envelope(each).id for each in about], Decided(state), told="x", by_hand=by_hand
+            )
+            written.append((bench, about, state, by_hand))
+        else:
+            benches[bench].undo()
+            own = [index for index, each in enumerate(written) if each[0] == bench and each[3]]
+            if own:
+                del written[own[-1]]
+    for each in benches:
+        each.close()
+
+    expected = [TriageState.OPEN] * 10
+    for _, about, state, _ in written:
+        for number in about:
+            expected[number] = state
+    again = TriageStore(path, Told())
+    assert [again.decided(envelope(each)).state for each in range(10)] == expected
+    again.close()
+
+
+@given(
+    changes=st.lists(
+        st.tuples(
+            st.sets(st.integers(0, 9), min_size=1), st.sampled_from(TriageState), st.booleans()
+        ),
+        max_size=12,
+    )
+)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None
+)
+def test_every_undo_gives_what_would_be_without_that_change(
+    tmp_path: Path, changes: list[tuple[set[int], TriageState, bool]]
+) -> None:
+    path = tmp_path / "undone.sqlite"
+    path.unlink(missing_ok=True)
+    store = TriageStore(path, Told())
+    for about, state, by_hand in changes:
+        store.decide(
+            [envelope(each).id for each in about], Decided(state), told="x", by_hand=by_hand
+        )
+    while any(by_hand for *_, by_hand in changes):
+        newest = max(index for index, each in enumerate(changes) if each[2])
+        del changes[newest]
+        store.undo()
+        expected = [TriageState.OPEN] * 10
+        for about, state, _ in changes:
+            for number in about:
+                expected[number] = state
+        reopened = TriageStore(path, Told())
+        for opened in (store, reopened):
+            assert [opened.decided(envelope(each)).state for each in range(10)] == expected
+        reopened.close()
+    assert store.undo() == ("", ())
+    store.close()
 
 
 def test_a_file_of_a_newer_bench_is_left_alone(path: Path) -> None:

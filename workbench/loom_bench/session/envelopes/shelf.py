@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -28,21 +28,28 @@ from loom_bench.session.envelopes.value import (
     ProofTally,
 )
 
-MAX_KEPT: Final = 50_000
-"""Envelopes that can be looked at one by one: so many are searched through in a blink."""
 
-MAX_OF_A_GROUP: Final = MAX_KEPT // 4
-"""Those of one group among them: a record that fails like ten thousand others tells nothing new,
-and a bench under a flood must not grow for minutes."""
+class Limits(NamedTuple):
+    """What is kept at most.
 
-MAX_BYTES: Final = 64 * 1024 * 1024
-"""About what the kept ones may take in memory."""
+    Attributes:
+        kept: Envelopes that can be looked at one by one: so many are searched through in a blink.
+        of_a_group: Those of one group among them: a record that fails like ten thousand others
+            tells nothing new, and a bench under a flood must not grow for minutes.
+        bytes: About what the kept ones may take in memory.
+        groups: Groups that are told apart, as many as a host tells apart.
+        first: Of a group that is too large so many of the first are kept, and the newest: how it
+            began, how it goes on.
+    """
 
-MAX_GROUPS: Final = 1_000
-"""Groups that are told apart, as many as a host tells apart."""
+    kept: int = 50_000
+    of_a_group: int = 12_500
+    bytes: int = 64 * 1024 * 1024
+    groups: int = 1_000
+    first: int = 100
 
-FIRST_KEPT: Final = 100
-"""Of a group that is too large the first are kept, and the newest: how it began, how it goes on."""
+
+LIMITS: Final = Limits()
 
 _ENTRY_BYTES: Final = 900
 """An entry without its texts, as measured."""
@@ -60,9 +67,13 @@ class Shelf:
 
     Args:
         decided: Tells what was decided about an envelope.
+        limits: What is kept at most; ``None`` for :data:`LIMITS`.
     """
 
-    def __init__(self, decided: Callable[[Envelope], Decided]) -> None:
+    def __init__(
+        self, decided: Callable[[Envelope], Decided], limits: Limits | None = None
+    ) -> None:
+        self._limits = limits or LIMITS
         self._decided = decided
         self._groups: dict[str, Group] = {}
         self._by_number: dict[int, Kept] = {}
@@ -94,9 +105,9 @@ class Shelf:
             self._by_number[kept.number] = kept
             self._by_id[envelope.id] = kept
             self._bytes += _size(envelope)
-            if len(group.kept) > MAX_OF_A_GROUP:
+            if len(group.kept) > self._limits.of_a_group:
                 self._trim(group)
-        while len(self._by_number) > MAX_KEPT or self._bytes > MAX_BYTES:
+        while len(self._by_number) > self._limits.kept or self._bytes > self._limits.bytes:
             group = max(self._groups.values(), key=lambda each: len(each.kept), default=None)
             if group is None or len(group.kept) <= 1:
                 break
@@ -220,7 +231,8 @@ class Shelf:
         if counted or self._ungrouped:
             text = (
                 f"{kept:,} of {self._seen:,} envelopes are kept: of large groups the first "
-                f"{FIRST_KEPT} and the newest. The others are counted, and lie in their topics."
+                f"{self._limits.first} and the newest. The others are counted, and lie in their "
+                "topics."
             )
         if self._ungrouped:
             text += f" {self._ungrouped:,} are of more groups than are told apart."
@@ -246,7 +258,7 @@ class Shelf:
 
     def _group(self, envelope: Envelope) -> Group | None:
         group = self._groups.get(envelope.fingerprint)
-        if group is None and len(self._groups) < MAX_GROUPS:
+        if group is None and len(self._groups) < self._limits.groups:
             group = self._groups[envelope.fingerprint] = Group(envelope, self._reload)
         return group
 
@@ -260,8 +272,10 @@ class Shelf:
 
     def _trim(self, group: Group) -> None:
         """Drop some of the middle of a group."""
-        first = min(FIRST_KEPT, len(group.kept) // 2)
-        for kept in list(islice(group.kept.values(), first, first + _TRIMMED_AT_ONCE)):
+        count = len(group.kept)
+        first = min(self._limits.first, (count - 1) // 2)
+        dropped = min(_TRIMMED_AT_ONCE, max(1, (count - first) // 2))
+        for kept in list(islice(group.kept.values(), first, first + dropped)):
             group.drop(kept)
             del self._by_number[kept.number]
             self._by_id.pop(kept.envelope.id, None)

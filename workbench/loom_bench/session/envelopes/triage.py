@@ -92,6 +92,7 @@ class TriageStore:
         self.path = path
         self._tell = tell
         self._batches: dict[int, _Batch] = {}
+        self._numbers_in_file: dict[int, int] = {}
         self._unwritten: list[Callable[[sqlite3.Connection], None]] = []
         self._of_envelope: dict[str, tuple[int, int, Decided]] = {}
         self._of_group: dict[str, list[tuple[int, int, Upto, Decided]]] = {}
@@ -153,7 +154,7 @@ class TriageStore:
         )
         self._batches[batch.number] = batch
         self._apply(batch)
-        self._write(lambda connection: _insert(connection, batch))
+        self._write(lambda connection: self._insert(connection, batch))
 
     def undo(self) -> tuple[str, tuple[str, ...]]:
         """Take back the newest change by hand, and return it in words, empty for none, and the
@@ -166,7 +167,7 @@ class TriageStore:
         self._of_group.clear()
         for batch in self._batches.values():
             self._apply(batch)
-        self._write(lambda connection: _delete(connection, newest.number))
+        self._write(lambda connection: self._delete(connection, newest.number))
         groups = [each for each in newest.decisions if isinstance(each, _OfGroup)]
         return newest.told, tuple(each.fingerprint for each in groups)
 
@@ -176,6 +177,13 @@ class TriageStore:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    def _insert(self, connection: sqlite3.Connection, batch: _Batch) -> None:
+        """Write a change, under a number of the file's own: another bench may write to it too."""
+        self._numbers_in_file[batch.number] = _insert(connection, batch)
+
+    def _delete(self, connection: sqlite3.Connection, number: int) -> None:
+        _delete(connection, self._numbers_in_file.pop(number, number))
 
     def _newest_by_hand(self) -> _Batch | None:
         return next((each for each in reversed(self._batches.values()) if each.by_hand), None)
@@ -294,20 +302,24 @@ def _read(connection: sqlite3.Connection) -> Iterable[_Batch]:
         yield _Batch(batch, at_ms, bool(by_hand), told, tuple(decisions.get(batch, ())))
 
 
-def _insert(connection: sqlite3.Connection, batch: _Batch) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?)",
-        (batch.number, batch.at_ms, batch.by_hand, batch.told),
-    )
+def _insert(connection: sqlite3.Connection, batch: _Batch) -> int:
+    """Write a change and return its number in the file."""
+    number = connection.execute(
+        "INSERT INTO batches (at_ms, by_hand, told) VALUES (?, ?, ?)",
+        (batch.at_ms, batch.by_hand, batch.told),
+    ).lastrowid
+    if number is None:
+        raise sqlite3.OperationalError("the file gives a row no number")
     connection.executemany(
         "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?)",
         (
-            (batch.number, each.envelope, None, None, *each.decided)
+            (number, each.envelope, None, None, *each.decided)
             if isinstance(each, _OfEnvelope)
-            else (batch.number, None, each.fingerprint, _upto_blob(each.upto), *each.decided)
+            else (number, None, each.fingerprint, _upto_blob(each.upto), *each.decided)
             for each in batch.decisions
         ),
     )
+    return number
 
 
 def _delete(connection: sqlite3.Connection, batch: int) -> None:
