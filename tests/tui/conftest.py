@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tui.settling import settled
+
 
 @pytest.fixture(autouse=True)
 def _same_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
@@ -17,6 +19,8 @@ def _same_everywhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
         patched.delenv("NO_COLOR", raising=False)
         patched.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
         patched.chdir(tmp_path)
+        patched.setattr("textual.app.wait_for_idle", settled)
+        patched.setattr("textual.pilot.wait_for_idle", settled)
         time.tzset()
         yield
     time.tzset()

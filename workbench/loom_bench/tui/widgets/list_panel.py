@@ -80,6 +80,10 @@ class ListPanel(Vertical):
         self._show_summary()
         self._show_preview()
 
+    def on_resize(self) -> None:
+        """Preview the selected row as soon as there is room for it, not a frame later."""
+        self._show_preview()
+
     def _show_preview(self) -> None:
         if self._preview is None or self._value is None:
             return
