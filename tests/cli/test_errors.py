@@ -12,6 +12,7 @@ import pytest
 from tests.broker_fixtures import Topics
 from tests.cli.commands import Done, environment, run
 from tests.envelopes.inboxes import Place
+from tests.envelopes.test_pytest_file import passes
 
 FLOW = """
 from loom_runtime import (
@@ -202,3 +203,95 @@ def test_records_go_straight_through_the_flow(shop: Shop) -> None:
         b'{"number":1,"product":"unicorn"}',
     ]
     assert len(shop.place.read(shop.place.source)) == 3
+
+
+COUNTING = """
+from loom_runtime import (
+    ErrorEnvelope, FromTopic, IntoTopic, LoomFrozenStruct, Message, Process, StatefulStep,
+    StreamFlow,
+)
+
+
+class Order(LoomFrozenStruct, frozen=True):
+    number: int
+    product: str
+
+
+class Count(LoomFrozenStruct, frozen=True):
+    seen: int = 0
+
+
+class Limit(StatefulStep[Order, Order, Count]):
+    def key(self, message: Message[Order]) -> str:
+        return message.payload.product
+
+    def initial(self) -> Count:
+        return Count()
+
+    def execute(self, state: Count, message: Message[Order]) -> tuple[Count, list[Order]]:
+        if state.seen == 2:
+            raise ValueError("two are enough")
+        return Count(state.seen + 1), [message.payload]
+
+
+flow = StreamFlow(
+    "orders",
+    source=FromTopic("SOURCE", Order),
+    process=Process(Limit),
+    output=IntoTopic("OUTPUT", Order),
+    errors=IntoTopic("ERRORS", payload=ErrorEnvelope[Order]),
+)
+"""
+
+
+def test_keyed_state_comes_from_the_recovery_store_or_is_said_to_be_missing(
+    shop: Shop, tmp_path: Path
+) -> None:
+    text = COUNTING.replace("SOURCE", shop.place.source).replace("OUTPUT", shop.place.output)
+    shop.path.write_text(text.replace("ERRORS", shop.place.errors))
+    shop.place.write_orders([(3, "unicorn", "d")])
+    store = tmp_path / "store"
+    bootstrap = shop.place.topics.bootstrap
+    ran = run("run", shop.path, "--broker", bootstrap, "--store", store, "--until-idle", "2")
+    assert ran.code == 0, ran.err
+    rows = shop.errors("list", "--json", "--envelopes", "9", "--text", "enough").lines
+    (envelope,) = (line["id"] for line in rows if line["type"] == "envelope")
+
+    without = shop.errors("test", envelope, "--path", tmp_path / "test_without.py")
+    assert without.code == 0
+    assert "the record passes" in without.out
+    assert "keyed state was not available" in without.err
+    assert "--store DIR" in without.err
+
+    found = shop.errors("test", envelope, "--store", store, "--path", tmp_path / "test_with.py")
+    assert (found.code, found.err) == (0, "")
+    assert "the record fails as it did" in found.out
+    assert f"of 1 key, 1 had one at the last epoch of {store}" in found.out
+    assert passes(tmp_path / "test_with.py")
+
+    told = shop.errors("retry", envelope, "--store", store, "--json")
+    assert told.code == 1
+    assert told.lines[1] == {
+        "type": "keyed_state",
+        "store": str(store),
+        "keys": 1,
+        "found": 1,
+        "problem": None,
+    }
+    wrong = shop.errors("trace", envelope, "--store", tmp_path)
+    assert wrong.code == 1
+    assert "it holds no recovery store" in wrong.err
+
+
+def test_a_step_that_never_returns_is_cut_off(shop: Shop) -> None:
+    text = shop.path.read_text()
+    shop.path.write_text(
+        text.replace("        return", "        while True:\n            pass\n        return")
+    )
+    group = shop.errors("list", "--json").lines[0]["fingerprint"]
+
+    retried = shop.errors("retry", group, "--json")
+
+    assert retried.code == 1
+    assert (retried.lines[0]["passes"], retried.lines[0]["outcome"]) == (False, "cut_off")
+    assert "10 s" in retried.lines[0]["problem"]

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import partial, wraps
 from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from loom_bench.cli.app import EXIT_FAILED
-from loom_bench.cli.diagnosis_text import diagnosis_lines
-from loom_bench.cli.options import config_option, json_option, load_timeout_option
+from loom_bench.cli.errors_options import filtered, on_a_broker, with_traces
 from loom_bench.cli.output import print_json
 
 if TYPE_CHECKING:
     from loom_bench.session.envelopes.headless import HeadlessInbox
     from loom_bench.session.envelopes.terms import InboxFilter, Selection
     from loom_bench.session.envelopes.value import InboxValue
-
-_STATES = ("open", "fixed", "redriven", "ignored", "discarded")
 
 
 @click.group("errors")
@@ -31,89 +27,9 @@ def errors_command() -> None:
     """
 
 
-def _on_a_broker(command: Callable[..., None], *, traced: bool = False) -> Callable[..., None]:
-    """Give *command* an inbox, and end it with what goes wrong."""
-
-    @wraps(command)
-    def opened(
-        *,
-        flow: str,
-        broker: str,
-        config_path: str | None,
-        load_timeout_s: float,
-        as_json: bool,
-        topics: tuple[str, ...],
-        **rest: Any,
-    ) -> None:
-        # The Kafka client is imported here, so that --help and wrong options stay quick.
-        from loom_bench.session.envelopes.headless import (  # noqa: PLC0415
-            HeadlessError,
-            HeadlessInbox,
-        )
-
-        try:
-            limit_ms = round(load_timeout_s * 1000)
-            with HeadlessInbox(flow, broker, config_path, limit_ms, traced=traced) as headless:
-                for topic in topics:
-                    headless.inbox.read_topic(topic)
-                command(headless=headless, as_json=as_json, **rest)
-        except HeadlessError as error:
-            for diagnosis in error.diagnoses:
-                if as_json:
-                    print_json({"type": "issue"}, diagnosis)
-                else:
-                    for line in diagnosis_lines(diagnosis):
-                        click.echo(line, err=True)
-            sys.exit(EXIT_FAILED)
-
-    decorators = [
-        click.argument("flow", metavar="FLOW"),
-        click.option(
-            "--broker",
-            metavar="HOST:PORT",
-            default="embedded",
-            help="A broker that runs; an embedded one dies with its session, and its topics too.",
-        ),
-        click.option(
-            "--topic",
-            "topics",
-            metavar="TOPIC",
-            multiple=True,
-            help="One more topic to read, such as another system's dead letters.",
-        ),
-        config_option,
-        load_timeout_option,
-        json_option,
-    ]
-    wrapped: Callable[..., None] = opened
-    for decorator in reversed(decorators):
-        wrapped = decorator(wrapped)
-    return wrapped
-
-
-_with_traces = partial(_on_a_broker, traced=True)
-
-
-def _filtered(command: Callable[..., None]) -> Callable[..., None]:
-    """Add options that choose envelopes by what is in them."""
-    decorators = [
-        click.option("--text", default="", help="What reason, exception, key or value must hold."),
-        click.option("--key", default="", help="What the key must hold."),
-        click.option("--node", default="", help="Name of the node that failed."),
-        click.option("--from-offset", type=click.IntRange(min=0), help="Least source offset."),
-        click.option("--to-offset", type=click.IntRange(min=0), help="Greatest source offset."),
-        click.option(
-            "--state", "states", multiple=True, type=click.Choice(_STATES), help="Triage state."
-        ),
-    ]
-    for decorator in reversed(decorators):
-        command = decorator(command)
-    return command
-
-
 @errors_command.command("list")
-@_on_a_broker
-@_filtered
+@on_a_broker
+@filtered
 @click.option(
     "--envelopes",
     "rows",
@@ -138,7 +54,7 @@ def list_command(*, headless: HeadlessInbox, as_json: bool, rows: int, **wanted:
 
 
 @errors_command.command("show")
-@_on_a_broker
+@on_a_broker
 @click.argument("envelope", metavar="ENVELOPE")
 def show_command(*, headless: HeadlessInbox, as_json: bool, envelope: str) -> None:
     """Print one envelope, and the record that failed."""
@@ -148,18 +64,20 @@ def show_command(*, headless: HeadlessInbox, as_json: bool, envelope: str) -> No
 
 
 @errors_command.command("trace")
-@_with_traces
+@with_traces
 @click.argument("envelope", metavar="ENVELOPE")
 def trace_command(*, headless: HeadlessInbox, as_json: bool, envelope: str) -> None:
     """Run the record of one envelope through the code on disk, node by node; nothing is written."""
-    from loom_bench.cli.trace_report import print_trace  # noqa: PLC0415
+    from loom_bench.cli.trace_report import print_keyed_state, print_trace  # noqa: PLC0415
 
     _opened(headless, envelope)
-    print_trace(headless.traced(), as_json=as_json)
+    view = headless.traced()
+    print_trace(view, as_json=as_json)
+    print_keyed_state(view, headless.traces, as_json=as_json)
 
 
 @errors_command.command("retry")
-@_with_traces
+@with_traces
 @click.argument("envelope", metavar="ENVELOPE")
 @click.option(
     "--value",
@@ -174,7 +92,7 @@ def retry_command(
 
     The exit code is 1 when it does not.
     """
-    from loom_bench.cli.trace_report import print_outcome  # noqa: PLC0415
+    from loom_bench.cli.trace_report import print_keyed_state, print_outcome  # noqa: PLC0415
 
     shown = _opened(headless, envelope)
     headless.traced()
@@ -185,25 +103,31 @@ def retry_command(
             lambda value: value.opened is not None and value.opened.trace != before,
             "the record was not traced again",
         )
-    if not print_outcome(headless.traced(), as_json=as_json):
+    view = headless.traced()
+    passes = print_outcome(view, as_json=as_json)
+    print_keyed_state(view, headless.traces, as_json=as_json)
+    if not passes:
         sys.exit(EXIT_FAILED)
 
 
 @errors_command.command("test")
-@_with_traces
+@with_traces
 @click.argument("envelope", metavar="ENVELOPE")
 @click.option("--path", metavar="FILE", type=click.Path(), help="The file; beside FLOW without.")
 def test_command(
     *, headless: HeadlessInbox, as_json: bool, envelope: str, path: str | None
 ) -> None:
     """Write a pytest file of one envelope: its record, and what comes of it in the code on disk."""
+    from loom_bench.cli.trace_report import print_keyed_state  # noqa: PLC0415
+
     _opened(headless, envelope)
-    headless.traced()
+    view = headless.traced()
     _tell_notice(headless, lambda: headless.inbox.write_test(path), as_json=as_json)
+    print_keyed_state(view, headless.traces, as_json=as_json)
 
 
 @errors_command.command("export")
-@_on_a_broker
+@on_a_broker
 @click.argument("envelope", metavar="ENVELOPE")
 @click.argument("file", metavar="FILE", type=click.Path())
 def export_command(*, headless: HeadlessInbox, as_json: bool, envelope: str, file: str) -> None:
@@ -213,7 +137,7 @@ def export_command(*, headless: HeadlessInbox, as_json: bool, envelope: str, fil
 
 
 @errors_command.command("import")
-@_on_a_broker
+@on_a_broker
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
 def import_command(*, headless: HeadlessInbox, as_json: bool, file: str) -> None:
     """Print an envelope that was exported."""
@@ -231,8 +155,8 @@ def import_command(*, headless: HeadlessInbox, as_json: bool, file: str) -> None
 
 
 @errors_command.command("redrive")
-@_on_a_broker
-@_filtered
+@on_a_broker
+@filtered
 @click.option("--envelope", "envelopes", metavar="ENVELOPE", multiple=True, help="These.")
 @click.option("--group", metavar="FINGERPRINT", help="All of a group.")
 @click.option("--all", "everything", is_flag=True, help="All.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from loom_bench.safe import safe
 from loom_bench.session.tracing.value import TraceState, TraceView
 from loom_runtime.tracing.failure import TracedFailure, TracedFrame
 from loom_runtime.tracing.trace import Trace, TraceOutcome, TraceStop
+
+if TYPE_CHECKING:
+    from loom_bench.session.envelopes.headless_traces import HeadlessTraces
 
 _VALUE_CELLS = 160
 _REASON_CELLS = 300
@@ -54,6 +58,38 @@ def print_outcome(view: TraceView, *, as_json: bool) -> bool:
     else:
         click.echo(safe(f"{trace.outcome.value}" + (f": {problem}" if problem else "")))
     return passes
+
+
+def print_keyed_state(view: TraceView, traces: HeadlessTraces | None, *, as_json: bool) -> None:
+    """Print where keyed steps had their state from, if the record met any: a step that finds none
+    does what it does with a new key, and may pass or fail for that alone."""
+    keys = {(stop.node, stop.state_key) for stop in view.trace.stops if stop.state_key is not None}
+    if not keys or traces is None:
+        return
+    found = {
+        (stop.node, stop.state_key) for stop in view.trace.stops if stop.state_before is not None
+    }
+    store, problem = traces.store, traces.store_problem
+    if as_json:
+        told = {"type": "keyed_state", "store": None if store is None else str(store)}
+        print_json({**told, "keys": len(keys), "found": len(found), "problem": problem or None})
+    elif store is None:
+        click.echo(
+            f"keyed state was not available: no recovery store is known, and {_of_keys(len(keys))} "
+            "began as new. --store DIR names one.",
+            err=True,
+        )
+    elif problem:
+        click.echo(f"keyed state was not available: {safe(problem)}", err=True)
+    else:
+        click.echo(
+            f"keyed state: of {_of_keys(len(keys))}, {len(found)} had one at the last epoch of "
+            f"{safe(str(store))}"
+        )
+
+
+def _of_keys(count: int) -> str:
+    return f"{count} key" + ("" if count == 1 else "s")
 
 
 def _lines(trace: Trace) -> Iterator[str]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, Self
 
 from loom_bench.broker.choice import open_broker
 from loom_bench.broker.contract import Broker, BrokerError
 from loom_bench.protocol.diagnosis import Diagnosis
-from loom_bench.protocol.frames import Load
+from loom_bench.protocol.frames import Load, Loaded
 from loom_bench.session.asking import load_plan
 from loom_bench.session.envelopes.flow_view import InboxFlow, load_of
 from loom_bench.session.envelopes.headless_traces import HeadlessTraces
 from loom_bench.session.envelopes.inbox import Inbox
 from loom_bench.session.envelopes.value import InboxValue
-from loom_bench.session.live.stores import triage_path
+from loom_bench.session.live.stores import Stores, triage_path
 from loom_bench.session.tracing.value import TraceState, TraceView, TracingView
+from loom_runtime.failures import RunError
+from loom_runtime.recovery.identity import load_identity
 
 WAIT_S: Final = 60.0
 """How long topics may stand still before reading them is given up."""
@@ -52,9 +55,12 @@ class HeadlessInbox:
         config_path: Configuration file; ``None`` looks for one beside the module.
         time_limit_ms: Longest time that importing and compiling may take.
         traced: Whether opened envelopes are traced.
+        store: The recovery store that keyed steps find their state in; ``None`` for the one that
+            a session of the flow would have on this broker, if there is one.
 
     Raises:
-        HeadlessError: When the flow does not load or the broker cannot be reached.
+        HeadlessError: When the flow does not load, the broker cannot be reached, or *store* is no
+            recovery store.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class HeadlessInbox:
         time_limit_ms: int,
         *,
         traced: bool = False,
+        store: Path | None = None,
     ) -> None:
         if broker in _MADE_FOR_A_SESSION:
             raise HeadlessError(
@@ -82,6 +89,8 @@ class HeadlessInbox:
         )
         if isinstance(loaded, tuple):
             raise HeadlessError(*loaded)
+        if store is not None:
+            _check_store(store)
         self._broker = _open(broker)
         self.flow = InboxFlow(
             target=target,
@@ -93,7 +102,8 @@ class HeadlessInbox:
             lasting=self._broker.lasting,
         )
         load = load_of(self.flow, time_limit_ms)
-        self.traces = HeadlessTraces(load) if traced else None
+        used = store or self._store_of(loaded)
+        self.traces = HeadlessTraces(load, used) if traced else None
         view = TracingView if self.traces is None else self.traces.value
         self.inbox = Inbox(self.traces, view, triage_path, time_limit_ms=time_limit_ms)
         self.inbox.flow_runs(self.flow)
@@ -106,6 +116,13 @@ class HeadlessInbox:
         if self.traces is not None:
             self.traces.close()
         self._broker.stop()
+
+    def _store_of(self, loaded: Loaded) -> Path | None:
+        """Return the store that a session of the flow would have here, if there is one."""
+        if self._broker.lasting is None:
+            return None
+        folder = Stores().folder(self.flow.target, self._broker, loaded)
+        return folder if folder is not None and folder.is_dir() else None
 
     def read_all(self) -> InboxValue:
         """Return the inbox when everything that lies in the topics has arrived.
@@ -165,6 +182,23 @@ class HeadlessInbox:
 
 def _is_read(value: InboxValue) -> bool:
     return bool(value.topics) and all(each.behind == 0 for each in value.topics)
+
+
+def _check_store(folder: Path) -> None:
+    try:
+        there = load_identity(folder) is not None
+        problem = "it holds no recovery store"
+    except (RunError, OSError) as error:
+        there, problem = False, str(error)
+    if not there:
+        raise HeadlessError(
+            Diagnosis(
+                code="no_store",
+                message=f"keyed state cannot be read from {folder}: {problem}",
+                component="--store",
+                hint="Name the folder that `loom-bench run --store` or the configuration names.",
+            )
+        )
 
 
 def _open(choice: str) -> Broker:

@@ -1,4 +1,4 @@
-"""Finds the state of a key as the flow that runs has written it down last."""
+"""Finds the state of a key as a flow has written it down last."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from loom_runtime.recovery.contents import read_values
 
 
 class StateReader:
-    """Reads the recovery store of the flow that runs, on threads of its own.
+    """Reads the recovery store of a flow, on threads of its own.
+
+    Attributes:
+        problem: Why the store could not be read the last time; empty when it could.
 
     Args:
         post: Has something done on the session's thread.
@@ -23,6 +26,7 @@ class StateReader:
     def __init__(self, post: Post, folder: Callable[[], Path | None]) -> None:
         self._post = post
         self._folder = folder
+        self.problem = ""
 
     def find(self, state_id: str, key: str, then: Callable[[bytes | None], None]) -> None:
         """Call *then*, on the session's thread, with the state of *key* at the end of the last
@@ -38,8 +42,10 @@ class StateReader:
     def _read(
         self, folder: Path, state_id: str, key: str, then: Callable[[bytes | None], None]
     ) -> None:
+        found, problem = None, ""
         try:
             found = read_values(folder, state_id).get(key)
-        except (RunError, ValueError, OSError):  # it was deleted, or is being made
-            found = None
+        except (RunError, ValueError, OSError) as error:  # it was deleted, or is being made
+            problem = str(error)
+        self.problem = problem
         self._post(partial(then, found))
