@@ -224,3 +224,58 @@ def traced(desk: Desk, ask: Callable[[], None]) -> TraceOutcome:
 
     await_true(lambda: number() is not None and bool(outcomes()), "no trace ended", timeout_s=60)
     return outcomes()[0]
+
+
+COUNTING = """
+from loom_runtime import (
+    ErrorEnvelope, FromTopic, IntoTopic, LoomStruct, Message, Process, StatefulStep, StreamFlow,
+)
+
+
+class Order(LoomStruct):
+    id: int
+
+
+class Count(LoomStruct):
+    seen: int = 0
+
+
+class Limit(StatefulStep[Order, Order, Count]):
+    def key(self, message: Message[Order]) -> str:
+        return "all"
+
+    def initial(self) -> Count:
+        return Count()
+
+    def execute(self, state: Count, message: Message[Order]) -> tuple[Count, list[Order]]:
+        if state.seen == 4:
+            raise ValueError("four are enough")
+        return Count(state.seen + 1), [message.payload]
+
+
+flow = StreamFlow(
+    "orders",
+    source=FromTopic("orders", payload=Order),
+    process=Process(Limit),
+    output=IntoTopic("passed", payload=Order),
+    errors=IntoTopic("broken", payload=ErrorEnvelope[Order]),
+)
+
+
+def bench_feed():
+    for number in range(7):
+        yield "all", Order(number)
+"""
+
+
+def test_a_failure_that_depends_on_keyed_state_is_proved_with_it(tmp_path: Path) -> None:
+    with Live(tmp_path, COUNTING) as live:
+        counting = Desk(live)
+        counting.until(lambda value: value.kept.seen == 3, "three envelopes did not come")
+        live.edit("def bench_feed", "# another revision\n\n\ndef bench_feed")
+        value = counting.until_proved(2)
+        assert value.proof == ProofTally(revision=2, same_error=3)
+
+        live.edit("state.seen == 4", "state.seen == 5")
+        value = counting.until_proved(3)
+        assert value.proof == ProofTally(revision=3, passes=3)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 
 from loom_bench.host.dumping import dumped_after
@@ -37,6 +38,41 @@ _REASON_CHARS = 500
 MakeTracer = Callable[[], Tracer]
 
 
+class _States:
+    """The state of keys: what the bench told, or what it is asked for.
+
+    Args:
+        number: Number of the command that they are wanted for.
+        known: What the bench told.
+        ask: Whether to ask for others.
+    """
+
+    def __init__(self, number: int, known: Iterable[KnownState], *, ask: bool) -> None:
+        self._number = number
+        self._known = by_place(known)
+        self._ask = ask
+        self._given: SimpleQueue[KnownState] = SimpleQueue()
+
+    def find(self, outbox: Outbox, state_id: str, key: str) -> bytes | None:
+        """Return the state of a key; waits for the bench when it has to be asked."""
+        place = state_id, key
+        if place not in self._known and self._ask:
+            outbox.answer(StateWanted(id=self._number, state_id=state_id, key=key))
+            while place not in self._known:
+                self._known |= by_place([self._given.get()])
+        return self._known.get(place)
+
+    def take(self, command: BenchFrame) -> None:
+        """Take an answer of the bench; from another thread."""
+        if isinstance(command, StateGiven):
+            self._given.put(command.state)
+
+
+def by_place(states: Iterable[KnownState]) -> dict[tuple[str, str], bytes | None]:
+    """Return states by the step and the key that they are of."""
+    return {(each.state_id, each.key): each.blob for each in states}
+
+
 class TraceJob:
     """One trace.
 
@@ -50,13 +86,10 @@ class TraceJob:
         self._tracer = tracer
         self._command = command
         self._dump_fd = dump_fd
-        self._given: SimpleQueue[KnownState] = SimpleQueue()
-        self._known = {(each.state_id, each.key): each.blob for each in command.states}
-        self._outbox: Outbox | None = None
+        self._states = _States(command.id, command.states, ask=command.ask_for_states)
 
     def run(self, outbox: Outbox) -> None:
         """Trace; tells TraceProgress, StateWanted and Traced."""
-        self._outbox = outbox
         command = self._command
         with dumped_after(command.time_limit_ms, self._dump_fd):
             trace = self._trace(outbox)
@@ -65,8 +98,7 @@ class TraceJob:
 
     def steer(self, command: BenchFrame) -> None:
         """Take an answer of the bench; from another thread."""
-        if isinstance(command, StateGiven):
-            self._given.put(command.state)
+        self._states.take(command)
 
     def _trace(self, outbox: Outbox) -> Trace:
         command = self._command
@@ -79,7 +111,7 @@ class TraceJob:
                 command.record,
                 start=command.start,
                 message=command.message,
-                state_of=self._state_of,
+                state_of=partial(self._states.find, outbox),
                 flush=command.flush,
                 on_stop=tell,
             )
@@ -92,15 +124,6 @@ class TraceJob:
                 problem=str(error),
                 hint="Correct the value, or begin at the source.",
             )
-
-    def _state_of(self, state_id: str, key: str) -> bytes | None:
-        place = state_id, key
-        if place not in self._known and self._command.ask_for_states and self._outbox is not None:
-            self._outbox.answer(StateWanted(id=self._command.id, state_id=state_id, key=key))
-            while place not in self._known:
-                given = self._given.get()
-                self._known[given.state_id, given.key] = given.blob
-        return self._known.get(place)
 
 
 class ProofJob:
@@ -116,15 +139,16 @@ class ProofJob:
         self._tracer = tracer
         self._command = command
         self._dump_fd = dump_fd
+        self._states = _States(command.id, (), ask=command.ask_for_states)
 
     def run(self, outbox: Outbox) -> None:
-        """Prove; tells a Proved frame for each record, so that a hang is known by its record."""
+        """Prove; tells StateWanted, and for each record Proved, so that a hang is known by it."""
         command, tracer = self._command, self._tracer()
-        last = len(command.cases) - 1
+        last, asked = len(command.cases) - 1, partial(self._states.find, outbox)
         for number, case in enumerate(command.cases):
             began_s = time.thread_time()
             with dumped_after(command.time_limit_ms, self._dump_fd):
-                result = _proved(tracer, case)
+                result = _proved(tracer, case, asked)
             outbox.answer_first(Proved(id=command.id, results=(result,), last=number == last))
             if command.share < 1:
                 time.sleep((time.thread_time() - began_s) * (1 / command.share - 1))
@@ -132,7 +156,8 @@ class ProofJob:
             outbox.answer(Proved(id=command.id, results=(), last=True))
 
     def steer(self, command: BenchFrame) -> None:
-        """Leave commands alone: a chunk is short."""
+        """Take an answer of the bench; from another thread."""
+        self._states.take(command)
 
 
 def _end_printing(trace: int) -> None:
@@ -144,12 +169,17 @@ def _end_printing(trace: int) -> None:
             os.write(descriptor, printed_end(trace))
 
 
-def _proved(tracer: Tracer, case: ProofCase) -> ProofResult:
-    states = {(each.state_id, each.key): each.blob for each in case.states}
+def _proved(
+    tracer: Tracer, case: ProofCase, asked: Callable[[str, str], bytes | None]
+) -> ProofResult:
+    own = by_place(case.states)
+
+    def state_of(state_id: str, key: str) -> bytes | None:
+        place = state_id, key
+        return own[place] if place in own else asked(state_id, key)
+
     try:
-        envelope = tracer.prove(
-            case.record, state_of=lambda state_id, key: states.get((state_id, key))
-        )
+        envelope = tracer.prove(case.record, state_of=state_of)
     except RunError as error:
         return ProofResult(id=case.id, verdict=Verdict.NOT_PROVED, reason=_cut(error.what))
     except Exception as error:  # noqa: BLE001 - steps are built: user code may raise anything

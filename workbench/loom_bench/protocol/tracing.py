@@ -79,7 +79,7 @@ class ProofCase(msgspec.Struct, frozen=True, kw_only=True):
         id: Identity that the answer carries.
         record: The source record.
         fingerprint: Fingerprint of the failure that it had.
-        states: State of keys as far as known; a key that is not here has none.
+        states: State of keys as far as known.
     """
 
     id: str
@@ -98,12 +98,15 @@ class ProveRecords(msgspec.Struct, frozen=True, kw_only=True, tag="prove_records
         cases: The records.
         time_limit_ms: For one record, as in TraceRecord.
         share: Share of one processor's time that it may take, above 0 to 1.
+        ask_for_states: Whether to ask, by StateWanted, for the state of a key that is not known;
+            otherwise such a key has none.
     """
 
     id: int
     cases: tuple[ProofCase, ...]
     time_limit_ms: int = PROOF_TIME_LIMIT_MS
     share: float = 1.0
+    ask_for_states: bool = False
 
 
 # From the bench to a host that runs
@@ -182,10 +185,10 @@ class TraceProgress(msgspec.Struct, frozen=True, kw_only=True, tag="trace_progre
 
 
 class StateWanted(msgspec.Struct, frozen=True, kw_only=True, tag="state_wanted"):
-    """A trace waits for the state of a key; answered by StateGiven.
+    """A trace or a proof waits for the state of a key; answered by StateGiven.
 
     Attributes:
-        id: Number of the TraceRecord.
+        id: Number of the TraceRecord, or of the ProveRecords.
         state_id: Bytewax step id of the stateful step.
         key: The key.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from loom_bench.protocol.frames import Load
@@ -27,6 +28,7 @@ class InboxFlow(NamedTuple):
         revision: Number of the revision of its code.
         revision_name: What that revision is called in envelopes.
         security: How to log in where it does.
+        store: Folder of the recovery store that it runs on; ``None`` when it keeps no state.
     """
 
     target: str
@@ -39,6 +41,7 @@ class InboxFlow(NamedTuple):
     revision: int = 1
     revision_name: str = ""
     security: ClientSecurity = NO_SECURITY
+    store: Path | None = None
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -13,9 +13,12 @@ from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Load
 from loom_bench.protocol.tracing import (
     PROOF_TIME_LIMIT_MS,
+    KnownState,
     ProofCase,
     Proved,
     ProveRecords,
+    StateGiven,
+    StateWanted,
     Verdict,
 )
 from loom_bench.session.envelopes.flow_view import InboxFlow
@@ -26,6 +29,7 @@ from loom_bench.session.envelopes.source_record import as_source, carried
 from loom_bench.session.host_process import HostNews
 from loom_bench.session.live.hosts import Hosts, NoLines
 from loom_bench.session.tracing.code_host import CodeHost
+from loom_bench.session.tracing.states import StepStates
 
 CHUNK_CASES: Final = 200
 """Records that are sent to the host at once: a proof can be given up between two chunks."""
@@ -90,6 +94,7 @@ class Proving:
         self._trying = False
         self._verdicts: list[tuple[Kept, Verdict, str]] = []
         self._judged_s = 0.0
+        self._states = StepStates(post)
         self._hosts = Hosts(post, NoLines())
         self._host = CodeHost(self._hosts, self._try_cases, self._told, self._lost, nice=NICE)
 
@@ -190,12 +195,27 @@ class Proving:
         self._number += 1
         self._trying = True
         cases = tuple(self._cases.values())
+        self._states.begin(None if self._proof is None else self._proof.flow.store)
         self._host.send(
-            ProveRecords(id=self._number, cases=cases, share=SHARE), PROOF_TIME_LIMIT_MS
+            ProveRecords(id=self._number, cases=cases, share=SHARE, ask_for_states=True),
+            PROOF_TIME_LIMIT_MS,
         )
+
+    def _find_state(self, wanted: StateWanted) -> None:
+        """Tell the host the state of a key as the flow that runs has it."""
+
+        def give(blob: bytes | None) -> None:
+            if self._trying and wanted.id == self._number:
+                known = KnownState(state_id=wanted.state_id, key=wanted.key, blob=blob)
+                self._host.send(StateGiven(known), PROOF_TIME_LIMIT_MS)
+
+        self._host.rest()  # it waits for us, which is not the record's fault
+        self._states.find(wanted.state_id, wanted.key, give)
 
     def _told(self, news: HostNews) -> None:
         proof = self._proof
+        if isinstance(news, StateWanted) and news.id == self._number:
+            self._find_state(news)
         if proof is None or not isinstance(news, Proved) or news.id != self._number:
             return
         self._host.extend()

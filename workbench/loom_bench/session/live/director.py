@@ -75,7 +75,7 @@ class Director:
             self.tracing, traces, triage_path, time_limit_ms=options.load_time_limit_ms
         )
         self._tell_inbox = partial(
-            _tell_inbox, board, self.broker, self.envelopes, options.config_path
+            _tell_inbox, board, self.broker, self.next, self.envelopes, options.config_path
         )
         self.next.on_looked = self._tell_inbox
 
@@ -261,10 +261,16 @@ class Director:
 
 
 def _tell_inbox(
-    board: Board, broker: BrokerLife, inbox: Inbox, config_path: str | None, host: LiveHost
+    board: Board,
+    broker: BrokerLife,
+    succession: Succession,
+    inbox: Inbox,
+    config_path: str | None,
+    host: LiveHost,
 ) -> None:
     """Have the inbox be about what *host* has loaded."""
-    seen = flow_of(board.target, config_path, host, broker.current)
+    store = succession.handover.folder(host)
+    seen = flow_of(board.target, config_path, host, broker.current, store)
     if seen is not None:
         inbox.flow_runs(seen)
 
