@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from loom_bench.session.snapshots.bisection_value import Bisection, BisectPhase, BisectRequest
 from loom_bench.session.value import SessionValue
+from loom_bench.tui.bisect.screen import EXAMPLE
 from loom_bench.tui.timeline.screen import TimelineScreen
 from tests.tui import replay_values, snapshot_values, values
 from tests.tui.running_app import Bench, bench
@@ -32,6 +33,11 @@ async def test_an_expression_is_typed_and_looked_for_between_two_epochs_of_the_t
         assert _requests(seen) == [
             BisectRequest(expression="records < 9", good_epoch=160, bad_epoch=201)
         ]
+
+
+def test_the_example_is_told_before_there_is_the_key_and_after() -> None:
+    for keys, holds in (({}, True), ({"UA": {"late": 9}}, True), ({"UA": {"late": 900}}, False)):
+        assert eval(EXAMPLE, {"state": {"TrackCarrier": keys}}) is holds
 
 
 @asynchronous

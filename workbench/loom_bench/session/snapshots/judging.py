@@ -112,7 +112,7 @@ def _cannot(why: str) -> ReplayFailedError:
         Diagnosis(
             code="predicate",
             message=f"whether the predicate holds cannot be told: {why}",
-            hint="An expression is over state[step][key], outputs and records; a pytest takes the "
-            "fixtures loom_state and loom_outputs.",
+            hint="An expression is over state[step][key], outputs, records; a key may not be there "
+            "yet: state[step].get(key, {}). A pytest takes loom_state and loom_outputs.",
         )
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
@@ -24,6 +24,9 @@ from loom_bench.tui.timeline.tabs import no_store_lines
 from loom_bench.tui.widgets.choice_table import ChoiceRow
 from loom_bench.tui.widgets.line_table import LineTable
 from loom_bench.tui.widgets.lines import ScrolledLines
+
+EXAMPLE: Final = "state['TrackCarrier'].get('UA', {}).get('late', 0) < 900"
+"""An expression that is told at every epoch: a key may not be there yet at the oldest one."""
 
 
 class BisectScreen(FormScreen):
@@ -105,8 +108,7 @@ class BisectScreen(FormScreen):
             self.ask("pytest", told, "FILE or FILE::TEST", self.predicate, self._take_predicate)
         elif key == "holds":
             told = "Holds while all is well: over state[step][key], outputs and records"
-            hint = "state['TrackCarrier']['UA']['late'] < 900"
-            self.ask("expression", told, hint, self.predicate, self._take_predicate)
+            self.ask("expression", told, EXAMPLE, self.predicate, self._take_predicate)
         elif key == "good":
             self.ask_number("good at", "An epoch at which it holds", self.good, self.take_good)
         elif key == "bad":
