@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 from rich.console import Console
 from textual import on
-from textual.app import App
 from textual.binding import BindingType
 from textual.worker import Worker, WorkerState
 
@@ -33,6 +32,7 @@ from loom_bench.tui.frame_pace import FRAMES_PER_S, FramePace
 from loom_bench.tui.full_screen import FullScreen
 from loom_bench.tui.ink import Ink, Line
 from loom_bench.tui.keymap import Keymap, keymap_path, read_keymap
+from loom_bench.tui.keys_in_turn import KeysInTurn
 from loom_bench.tui.lending import lend_to_editor
 from loom_bench.tui.main_screen import MainScreen
 from loom_bench.tui.news import News
@@ -56,7 +56,7 @@ _MAX_COPIED_CELLS = 100_000
 """Terminals drop clipboard texts that are much longer."""
 
 
-class WorkbenchApp(App[None]):
+class WorkbenchApp(KeysInTurn):
     """Draws a session.
 
     Args:

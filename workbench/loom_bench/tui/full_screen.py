@@ -111,6 +111,10 @@ class FullScreen(Screen[None]):
         """Begin in the first part."""
         self.parts()[0].focus()
 
+    def on_screen_resume(self) -> None:
+        """Be drawn before the next key is taken."""
+        self.bench.draw()
+
     @property
     def bench(self) -> WorkbenchApp:
         """The application."""

@@ -1,0 +1,69 @@
+"""Keys are taken one after another: each meets the screen that the one before has led to."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from textual import events
+from textual.app import App
+from textual.dom import DOMNode
+from textual.message_pump import MessagePump
+
+_ROUNDS: Final = 3
+"""Ways up to the application that end before the next key is taken: the key's own, then those of a
+message that its action posts and of what a panel makes of that message."""
+
+
+class KeysInTurn(App[None]):
+    """An application that hands a key on when the one before it has had its effect.
+
+    Textual hands a key to whatever has the focus when the key arrives. By itself it would do so
+    while the key before is still on its way up to the action that opens another screen, or while
+    that screen has no focus yet.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._typed: deque[events.Key | events.Paste] = deque()
+        self._is_taking = False
+
+    async def on_event(self, event: events.Event) -> None:
+        """Queue what is typed, and go on with everything else."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self._typed.append(event)
+            if not self._is_taking:
+                await self._take_next()
+        else:
+            await super().on_event(event)
+
+    async def _take_next(self) -> None:
+        self._is_taking = bool(self._typed)
+        if self._typed:
+            way = self._way_up()
+            await super().on_event(self._typed.popleft())
+            self._follow(way * _ROUNDS)
+
+    def _way_up(self) -> tuple[MessagePump, ...]:
+        begin: DOMNode = self.focused or self.screen
+        return (*(node for node in begin.ancestors_with_self if node is not self), self)
+
+    def _follow(self, way: tuple[MessagePump, ...]) -> None:
+        """Go *way*, behind all that goes it already; each of them does one thing after another."""
+        for index, pump in enumerate(way):
+            if pump.call_later(self._follow, way[index + 1 :]):  # one that ends takes nothing more
+                return
+        self._settle()
+
+    def _settle(self) -> None:
+        """Take the next key when the screen in front is there and has said what has its focus."""
+        screen = self.screen
+
+        async def settled() -> None:
+            if self.screen is screen:
+                await self._take_next()
+            else:
+                self._settle()
+
+        if not screen.call_later(self.call_later, settled):
+            self.call_later(settled)
