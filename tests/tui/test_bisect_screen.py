@@ -57,7 +57,7 @@ async def test_what_was_found_is_told_with_its_runs_and_gone_to() -> None:
         await seen.press("f8")
         assert "FOUND" in seen.text
         assert "8 looks, 2 of them replays" in seen.text
-        assert "orders:1:16790" in seen.text
+        assert "orders[1]@16790" in seen.text
         await seen.press("v")
         front = seen.app.front
         assert isinstance(front, TimelineScreen)

@@ -52,7 +52,7 @@ async def test_every_choice_is_turned_or_typed() -> None:
         ]
         await seen.press("j", "j", "j", "l", "enter", *"131", "enter", "g", "enter")
         assert _requests(seen)[-1].stop == StopWhen(epoch=131)
-        await seen.press("j", "j", "j", "l", "enter", *"orders:0=5 orders:1=9", "enter")
+        await seen.press("j", "j", "j", "l", "enter", *"orders[0]@5 orders:1=9", "enter")
         await seen.press("g", "enter")
         assert _requests(seen)[-1].stop == StopWhen(offsets={"orders:0": 5, "orders:1": 9})
         await seen.press("j", "j", "j", "l", "g", "enter")
@@ -80,7 +80,7 @@ async def test_a_replay_is_paused_stepped_taken_back_and_stopped() -> None:
         await seen.press("f6")
         assert "[======      ] 50%" in seen.text
         assert "1788 captured" in seen.text
-        assert "orders:0 700/1000" in seen.text
+        assert "orders[0] 700/1000" in seen.text
         await seen.press("r")
         assert "A step needs a paused replay" in seen.text
         await seen.press("enter")

@@ -26,6 +26,7 @@ from loom_runtime.execution.worker import Worker
 from loom_runtime.failures import UnroutedErrorError
 from loom_runtime.flow.scopes import ResourceScope
 from loom_runtime.ledger import Receipt, token_changes
+from loom_runtime.places import place_text
 from loom_runtime.wire.decoding import build_decoder
 
 TO_SINK = -1
@@ -260,7 +261,7 @@ def _unrouted(layout: Layout, envelope: ErrorEnvelope[Any], count: int) -> Unrou
     meta = envelope.transport
     if envelope.original_message is not None:
         meta = envelope.original_message.meta
-    record = f"record {meta.topic}[{meta.partition}]@{meta.offset}" if meta else "a record"
+    record = f"record {place_text(meta.topic, meta.partition, meta.offset)}" if meta else "a record"
     more = f" (and {count - 1} more of its batch)" if count > 1 else ""
     return UnroutedErrorError(
         f"{record} failed with a {envelope.kind.value} error{more} and flow "

@@ -14,6 +14,7 @@ from loom_runtime.failures import BrokerUnavailableError, PositionLostError
 from loom_runtime.kafka.clients import METADATA_TIMEOUT_S, error_text, make_consumer
 from loom_runtime.kafka.start import StartFinder
 from loom_runtime.lazy_log import LazyLog
+from loom_runtime.places import partition_text
 
 _log = LazyLog(__name__)
 
@@ -279,8 +280,8 @@ class KafkaReader:
 
     def _lost(self, what: str) -> PositionLostError:
         return PositionLostError(
-            f"the log of {self._topic}[{self._partition}] is another one than before: reading "
-            f"stood at offset {self._position}, and {what}",
+            f"the log of {partition_text(self._topic, self._partition)} is another one than "
+            f"before: reading stood at offset {self._position}, and {what}",
             where=f"brokers {', '.join(self._settings.brokers)}",
             what_next="the topic was made anew or the broker lost its data; start the flow again "
             "to read the new log",
@@ -289,7 +290,8 @@ class KafkaReader:
     def _unavailable(self, error: KafkaException, what: str = "read") -> BrokerUnavailableError:
         settings = self._settings
         return BrokerUnavailableError(
-            f"{self._topic}[{self._partition}] cannot be {what}: {error_text(error.args[0])}",
+            f"{partition_text(self._topic, self._partition)} cannot be {what}: "
+            f"{error_text(error.args[0])}",
             where=f"brokers {', '.join(settings.brokers)}, group {settings.group_id}",
             what_next="check that the broker runs and that the group may read the topic; nothing "
             "was committed past what is written",

@@ -12,6 +12,7 @@ from loom_runtime.config.kafka import ConsumerSettings
 from loom_runtime.failures import PositionLostError
 from loom_runtime.kafka.clients import METADATA_TIMEOUT_S
 from loom_runtime.lazy_log import LazyLog
+from loom_runtime.places import partition_text
 
 _log = LazyLog(__name__)
 
@@ -146,11 +147,11 @@ class StartFinder:
             )
 
     def _lost(self, snapshot_offset: int) -> PositionLostError:
-        topic, partition = self._place.topic, self._place.partition
+        partition = partition_text(self._place.topic, self._place.partition)
         return PositionLostError(
-            f"the recovery store goes on at offset {snapshot_offset} of {topic}[{partition}], and "
+            f"the recovery store goes on at offset {snapshot_offset} of {partition}, and "
             f"the log ends at {self._end()}: the topic was made anew or the broker lost its data",
-            where=f"{topic}[{partition}] on brokers {', '.join(self._settings.brokers)}, "
+            where=f"{partition} on brokers {', '.join(self._settings.brokers)}, "
             "streaming.runtime.recovery.db_dir",
             what_next="point the flow to the broker that has the data; or delete the recovery "
             "store, and the flow begins without state at the committed offset or where "

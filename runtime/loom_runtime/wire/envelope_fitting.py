@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from loom_runtime.errors import ErrorEnvelope, ErrorKind, ErrorMessageMeta
+from loom_runtime.places import place_text
 from loom_runtime.wire.error_text import clean_text, cut_text, shown_value
 
 SHORT_TEXT_CHARS: Final = 2_000
@@ -121,7 +122,7 @@ def place_of(meta: ErrorMessageMeta | None) -> str:
     """Return ``topic[partition]@offset``; empty when the place is unknown."""
     if meta is None or meta.topic is None:
         return ""
-    return f"{meta.topic}[{meta.partition}]@{meta.offset}"
+    return place_text(meta.topic, meta.partition, meta.offset)
 
 
 def _clean_meta(meta: ErrorMessageMeta) -> ErrorMessageMeta:

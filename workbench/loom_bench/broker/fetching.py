@@ -10,6 +10,7 @@ from loom_bench.broker.contract import BrokerError
 from loom_bench.broker.place import RecordPlace
 from loom_bench.broker.reading import RecordReader, TopicRecord
 from loom_bench.protocol.security import ClientSettings
+from loom_runtime.places import partition_text
 
 _NEAR_RECORDS: Final = 2_000
 """Records that are read over rather than jumped over: a jump costs a fetch of its own."""
@@ -100,8 +101,9 @@ class RecordFetcher:
             if at_end or (end is not None and place.offset >= end):
                 return None
             if time.monotonic() - heard_s > _QUIET_S:
+                partition = partition_text(place.topic, place.partition)
                 raise BrokerError(
-                    f"no record came from {place.topic}[{place.partition}] for {_QUIET_S:g} s",
+                    f"no record came from {partition} for {_QUIET_S:g} s",
                     self._bootstrap,
                     "Check that the broker is up.",
                 )

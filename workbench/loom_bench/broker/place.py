@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Self
 
 import msgspec
 
-_FORM = re.compile(r"(?P<topic>.+)\[(?P<partition>\d{1,10})\]@(?P<offset>\d{1,19})")
+from loom_runtime.places import parse_place, place_text
 
 
 class RecordPlace(
@@ -28,12 +27,10 @@ class RecordPlace(
     offset: int
 
     def __str__(self) -> str:
-        return f"{self.topic}[{self.partition}]@{self.offset}"
+        return place_text(self.topic, self.partition, self.offset)
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """Return the place that *text* is of; ``None`` when it is of none."""
-        found = _FORM.fullmatch(text)
-        if found is None:
-            return None
-        return cls(found["topic"], int(found["partition"]), int(found["offset"]))
+        found = parse_place(text)
+        return None if found is None else cls(*found)

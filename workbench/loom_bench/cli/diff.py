@@ -81,6 +81,7 @@ def diff_command(**arguments: Any) -> None:
 
 def _tell(comparison: Any) -> None:
     from loom_bench.safe import safe  # noqa: PLC0415
+    from loom_runtime.places import place_text_of  # noqa: PLC0415
 
     for side, summary in (("left", comparison.left), ("right", comparison.right)):
         click.echo(
@@ -88,13 +89,12 @@ def _tell(comparison: Any) -> None:
             f"outputs, {summary.errors:,} errors, {summary.keys:,} keys, {summary.elapsed_s:.1f} s"
         )
     for each in comparison.outputs[:_SHOWN]:
-        place = f"{each.sink} of {each.partition} at offset {each.offset}"
+        place = f"{each.sink} of {place_text_of(each.partition, each.offset)}"
         what = f"{each.kind.value} {place}" + (" (unstable)" if each.unstable else "")
         click.echo(safe(f"output {what}: {each.left or '-'} → {each.right or '-'}", max_cells=200))
     for error in [each for each in comparison.errors if each.kind != "same"][:_SHOWN]:
-        text = (
-            f"error {error.kind} at {error.partition}:{error.offset}: {error.left or error.right}"
-        )
+        place = place_text_of(error.partition, error.offset)
+        text = f"error {error.kind} at {place}: {error.left or error.right}"
         click.echo(safe(text, max_cells=200))
     for key in comparison.state[:_SHOWN]:
         for field in key.fields:

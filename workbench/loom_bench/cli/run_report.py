@@ -26,6 +26,7 @@ from loom_bench.session.happenings import (
     RunStarted,
     Stopping,
 )
+from loom_runtime.places import partition_text, place_text
 
 _MAX_REASON_CELLS = 160
 _MAX_LINE_CELLS = 2_000
@@ -132,7 +133,7 @@ def _error_lines(summary: ErrorSummary) -> Iterator[str]:
 def _group_text(group: ErrorGroup) -> str:
     place = ""
     if group.topic is not None:
-        place = f" ({group.topic}:{group.partition} at offset {group.offset})"
+        place = f" ({place_text(group.topic, group.partition, group.offset)})"
     exception = group.exception_type.rpartition(".")[2]
     reason = safe(group.reason, max_cells=_MAX_REASON_CELLS)
     return f"{safe(group.kind)} in {safe(group.node)}: {safe(exception)}: {reason}{safe(place)}"
@@ -142,7 +143,10 @@ def _ledger_lines(ledger: FinalLedger) -> Iterator[str]:
     verdict = "balanced" if ledger.balanced else "NOT BALANCED"
     yield f"{ledger.outcome} after {ledger.elapsed_s:.1f} s; ledger {verdict}"
     rows = [
-        [f"{safe(row.topic)}:{row.partition}", *(f"{_count(row, c):,}" for c in _LEDGER_COLUMNS)]
+        [
+            partition_text(safe(row.topic), row.partition),
+            *(f"{_count(row, c):,}" for c in _LEDGER_COLUMNS),
+        ]
         for row in ledger.partitions
     ]
     rows.append(["total", *(f"{_count(ledger, column):,}" for column in _LEDGER_COLUMNS)])

@@ -68,7 +68,7 @@ _stop_options = (
         "offsets",
         metavar="TOPIC:PARTITION=OFFSET",
         multiple=True,
-        help="End a partition before this offset.",
+        help="End a partition before this offset; TOPIC[PARTITION]@OFFSET means the same.",
     ),
     click.option("--first-error", is_flag=True, help="End at the first record that fails."),
     click.option("--breakpoint", "node", metavar="NODE", help="End before NODE takes a record."),
@@ -91,15 +91,16 @@ def stop_options(command: Callable[..., None]) -> Callable[..., None]:
 def chosen_stop(arguments: Mapping[str, Any]) -> StopWhen:
     """Return when a replay ends, as the options choose."""
     from loom_bench.session.snapshots.replay_value import BreakpointStop, StopWhen  # noqa: PLC0415
+    from loom_runtime.places import parse_offset  # noqa: PLC0415
 
     offsets = {}
     for rule in arguments["offsets"]:
-        partition, _, offset = rule.rpartition("=")
-        if ":" not in partition or not offset.isdecimal():
+        place = parse_offset(rule)
+        if place is None:
             raise click.BadParameter(
                 f"{rule!r} is not TOPIC:PARTITION=OFFSET", param_hint="--until-offset"
             )
-        offsets[partition] = int(offset)
+        offsets[place[0]] = place[1]
     node, when = arguments["node"], arguments["when"]
     if when and not node:
         raise click.BadParameter("it needs --breakpoint NODE", param_hint="--when")

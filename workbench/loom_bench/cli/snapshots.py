@@ -39,6 +39,7 @@ def list_command(**arguments: Any) -> None:
     """List the epochs of a store, and its forks."""
     with told_failures(as_json=arguments["as_json"]):
         from loom_bench.session.snapshots.reading import StoreReader  # noqa: PLC0415
+        from loom_runtime.places import place_text_of  # noqa: PLC0415
 
         reader = StoreReader(chosen_store(arguments))
         reader.count()
@@ -50,7 +51,7 @@ def list_command(**arguments: Any) -> None:
             return
         for epoch in timeline.epochs:
             marks = ", ".join(f"{mark.kind.value} {mark.text}".strip() for mark in epoch.marks)
-            places = " ".join(f"{key}={offset}" for key, offset in epoch.positions.items())
+            places = " ".join(place_text_of(*each) for each in epoch.positions.items())
             _say(
                 f"{epoch.number:>8} {_time(epoch.at_ms)} {epoch.revision or '-':<12} "
                 f"{epoch.keys_changed or 0:>7,} keys {epoch.state_bytes or 0:>9,} bytes  {places}  "
@@ -263,6 +264,7 @@ def bisect_command(**arguments: Any) -> None:
     with told_failures(as_json=arguments["as_json"]), opened_ground(arguments) as ground:
         from loom_bench.session.snapshots.bisecting import Bisecter  # noqa: PLC0415
         from loom_bench.session.snapshots.bisection_value import BisectRequest  # noqa: PLC0415
+        from loom_runtime.places import place_text_of  # noqa: PLC0415
 
         found = Bisecter(
             ground,
@@ -278,7 +280,9 @@ def bisect_command(**arguments: Any) -> None:
             _print("bisection", found)
             return
         first = found.found
-        place = "" if first is None else f"{first.partition}:{first.offset} {first.record}"
+        place = ""
+        if first is not None and first.partition:
+            place = f"{place_text_of(first.partition, first.offset)} {first.record}"
         _say(f"first bad epoch {found.bad}; first bad record {place.strip() or 'not repeated'}")
         _say(f"{len(found.probes)} looks, {found.runs} of them replays")
 
@@ -297,6 +301,7 @@ def why_command(**arguments: Any) -> None:
     with told_failures(as_json=arguments["as_json"]), opened_ground(arguments) as ground:
         from loom_bench.session.snapshots.explaining import Explainer  # noqa: PLC0415
         from loom_bench.session.snapshots.value import Why  # noqa: PLC0415
+        from loom_runtime.places import place_text_of  # noqa: PLC0415
 
         why = Explainer(
             ground,
@@ -312,8 +317,8 @@ def why_command(**arguments: Any) -> None:
             return
         for touch in why.touches:
             _say(
-                f"{touch.partition}:{touch.offset} {touch.record}  {touch.before or '-'} → "
-                f"{touch.after or '-'}"
+                f"{place_text_of(touch.partition, touch.offset)} {touch.record}  "
+                f"{touch.before or '-'} → {touch.after or '-'}"
             )
 
 

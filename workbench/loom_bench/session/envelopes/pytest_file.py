@@ -15,6 +15,7 @@ from loom_bench.session.envelopes.unfinished import UnfinishedTraceError
 from loom_bench.session.live.sources import module_path
 from loom_runtime.compiler.document_parts import PlanDocument
 from loom_runtime.compiler.plan import NodeKind
+from loom_runtime.places import place_text
 from loom_runtime.tracing.shown import ValueForm
 from loom_runtime.tracing.trace import SourceRecord, Trace, TraceOutcome
 
@@ -113,7 +114,7 @@ def test_text(
     """
     module = module_path(flow.target)
     root = module.parents[flow.module.count(".") + (module.stem == "__init__")]
-    place = f"{record.topic}[{record.partition}]@{record.offset}"
+    place = place_text(record.topic, record.partition, record.offset)
     uses_json = expected.outputs is not None or any(each.text is not None for each in states)
     return "\n".join(
         (

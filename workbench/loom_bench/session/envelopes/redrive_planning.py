@@ -22,6 +22,7 @@ from loom_bench.session.envelopes.repeating import behind_a_fan_out
 from loom_bench.session.envelopes.terms import Origin, RedriveGoal, TriageState
 from loom_bench.session.envelopes.triage import Decided
 from loom_runtime.execution.sampling import key_text
+from loom_runtime.places import partition_text
 
 MAX_LOOKED_THROUGH: Final = 500_000
 """Records of a source partition that are looked through for later ones of the same key: some ten
@@ -211,7 +212,7 @@ class RedrivePlanner:
             )
         if plan.target.goal is RedriveGoal.SOURCE:
             gone = [
-                f"{topic}[{partition}]"
+                partition_text(topic, partition)
                 for topic, partition in self._records.partitions()
                 if self._flow.sink_of_dead_letters(topic) is None and partition not in there[topic]
             ]

@@ -8,6 +8,7 @@ from loom_bench.broker.watermarks import log_bounds
 from loom_bench.protocol.frames import Loaded
 from loom_bench.session.live.stores import find_conflict
 from loom_bench.session.snapshots.value import Compatibility, Finding, Fit, MissingRecords
+from loom_runtime.places import partition_text_of
 from loom_runtime.recovery.difference import difference
 from loom_runtime.recovery.history.cutting import source_positions
 from loom_runtime.recovery.history.files import looking
@@ -106,7 +107,8 @@ def _missing(folder: Path, loaded: Loaded) -> tuple[tuple[MissingRecords, ...], 
             findings.append(
                 Finding(
                     fit=Fit.REFUSED,
-                    what=f"the broker has no {key}, which the fork reads from offset {offset}",
+                    what=f"the broker has no {partition_text_of(key)}, which the fork reads from "
+                    f"offset {offset}",
                     what_next="name the broker that has it",
                 )
             )
@@ -121,8 +123,8 @@ def _missing(folder: Path, loaded: Loaded) -> tuple[tuple[MissingRecords, ...], 
             findings.append(
                 Finding(
                     fit=Fit.WARNED,
-                    what=f"{key}: {begins - offset:,} records are gone at most: the fork goes on "
-                    f"at offset {offset} and the log begins at {begins}",
+                    what=f"{partition_text_of(key)}: {begins - offset:,} records are gone at most: "
+                    f"the fork goes on at offset {offset} and the log begins at {begins}",
                     what_next="fork a later epoch",
                 )
             )
@@ -130,8 +132,8 @@ def _missing(folder: Path, loaded: Loaded) -> tuple[tuple[MissingRecords, ...], 
             findings.append(
                 Finding(
                     fit=Fit.REFUSED,
-                    what=f"{key} ends at offset {ends}, and the fork goes on at {offset}: this is "
-                    "another log",
+                    what=f"{partition_text_of(key)} ends at offset {ends}, and the fork goes on at "
+                    f"{offset}: this is another log",
                     what_next="name the broker that has the records",
                 )
             )

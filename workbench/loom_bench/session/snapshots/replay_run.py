@@ -35,6 +35,7 @@ from loom_bench.session.host_process import HostEnded, HostNews, HostProcess, Ou
 from loom_bench.session.load_deadline import LOOK_INTERVAL_S, LoadDeadline
 from loom_bench.session.snapshots.in_memory import lent_memory
 from loom_bench.session.snapshots.replay_value import BreakpointStop, StepUnit
+from loom_runtime.places import place_text
 
 CAPTURE_FILE: Final = "loom-captured.bin"
 
@@ -266,7 +267,7 @@ class ReplayRunner:
             )
         stop = self.stopped_at
         if stop is not None:
-            where = f"{stop.topic}:{stop.partition}:{stop.offset}"
+            where = place_text(stop.topic, stop.partition, stop.offset)
             self.progress = msgspec.structs.replace(
                 self.progress, stopped_by=f"the breakpoint before {stop.node}, at {where}"
             )

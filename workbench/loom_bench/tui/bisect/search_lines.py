@@ -13,6 +13,7 @@ from loom_bench.tui.ink import Ink, Line, Run
 from loom_bench.tui.panels.texts import body_lines
 from loom_bench.tui.timeline.tabs import trouble_lines
 from loom_bench.tui.widgets.line_table import Column, TableForm
+from loom_runtime.places import place_text_of
 
 OVER: Final = (BisectPhase.ENDED, BisectPhase.FAILED)
 
@@ -91,7 +92,7 @@ def _lines(bisection: Bisection) -> Iterator[Line]:
         if found.partition:
             yield (
                 (" first bad record ", Ink.DIM),
-                (f"{found.partition}:{found.offset}", Ink.BAD),
+                (place_text_of(found.partition, found.offset), Ink.BAD),
             )
             yield from body_lines(found.record)
 

@@ -17,6 +17,7 @@ from loom_bench.session.snapshots.comparison_value import (
 from loom_bench.tui.ink import Ink, Line, Run
 from loom_bench.tui.panels.texts import body_lines, heading, labelled
 from loom_bench.tui.widgets.line_table import Column, TableForm
+from loom_runtime.places import place_text_of
 
 _MAX_TOLD: Final = 2_000
 
@@ -81,7 +82,7 @@ def _difference(
             fields=each.fields,
             unstable=each.unstable,
         )
-    place = f"{each.partition}:{each.offset}" if each.partition else "-"
+    place = place_text_of(each.partition, each.offset)
     if isinstance(each, ErrorDifference):
         return Difference(number, "error", each.kind, "", place, "", each.left, each.right)
     return Difference(

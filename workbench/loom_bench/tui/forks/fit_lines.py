@@ -9,6 +9,7 @@ from loom_bench.session.snapshots.replay_value import CURRENT
 from loom_bench.session.snapshots.value import Compatibility, Fit, ForkView
 from loom_bench.tui.figures import count_text
 from loom_bench.tui.ink import Ink, Line, plain
+from loom_runtime.places import partition_text_of
 
 _FITS: Final = {
     Fit.FITS: (" fits ", Ink.BADGE_GOOD),
@@ -59,7 +60,8 @@ def fit_lines(fork: ForkView | None, fit: Compatibility | None) -> Iterator[Line
     for missing in fit.missing:
         yield (
             ("! ", Ink.WARN),
-            (f"{missing.partition}: {count_text(missing.gone)} records are gone", Ink.PLAIN),
+            (f"{partition_text_of(missing.partition)}: ", Ink.PLAIN),
+            (f"{count_text(missing.gone)} records are gone", Ink.PLAIN),
             (f", needed from {missing.needed_from}, there from {missing.log_begins}", Ink.DIM),
         )
     if not fit.findings and not fit.missing:

@@ -11,6 +11,7 @@ from loom_bench.tui.ink import Ink, Line, Run, plain
 from loom_bench.tui.panels.spec import PanelSpec, Place
 from loom_bench.tui.panels.texts import body_lines, heading, labelled
 from loom_bench.tui.widgets.line_table import Column, TableForm
+from loom_runtime.places import place_text
 
 _HISTORY_CELLS = 16
 _MAX_TRACEBACK = 100_000
@@ -103,7 +104,7 @@ def _detail(view: ErrorGroupView) -> Iterator[Line]:
     new = ", new since the last reload" if view.is_new else ""
     yield labelled("revision", f"r{view.revision}{new}")
     if group.topic is not None:
-        yield labelled("newest record", f"{group.topic} [{group.partition}] @ {group.offset}")
+        yield labelled("newest record", place_text(group.topic, group.partition, group.offset))
     yield labelled("fingerprint", group.fingerprint, Ink.DIM)
 
 

@@ -12,6 +12,7 @@ from loom_bench.tui.figures import count_text
 from loom_bench.tui.forks.fit_lines import code_text
 from loom_bench.tui.timeline.form_screen import DO, turned
 from loom_bench.tui.widgets.choice_table import ChoiceRow
+from loom_runtime.places import parse_offset, place_text_of
 
 PACES: Final = (0.0, 1.0, 2.0, 10.0, 100.0)
 """Full speed, as it was recorded, and times that."""
@@ -75,7 +76,7 @@ class ReplayDraft:
                 f"where the original closed epoch {self.epoch if self.epoch is not None else '?'}"
             )
         if self.stop is Stop.OFFSETS:
-            places = " ".join(f"{key}={offset}" for key, offset in self.offsets.items())
+            places = " ".join(place_text_of(*each) for each in self.offsets.items())
             return f"at offsets {places or '?'}"
         if self.stop is Stop.ERROR:
             return "with the epoch of the first record that fails"
@@ -138,11 +139,11 @@ def next_pace(pace: float, step: int) -> float:
 
 
 def parse_offsets(text: str) -> dict[str, int] | None:
-    """Return offsets by partition as they are typed: ``flights:0=120 flights:1=80``."""
+    """Return offsets by partition as they are typed: ``flights[0]@120 flights[1]@80``."""
     offsets: dict[str, int] = {}
     for word in text.split():
-        key, _, offset = word.rpartition("=")
-        if ":" not in key or not offset.isdecimal() or len(offset) > 18:
+        found = parse_offset(word)
+        if found is None:
             return None
-        offsets[key] = int(offset)
+        offsets[found[0]] = found[1]
     return offsets or None

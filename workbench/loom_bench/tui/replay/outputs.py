@@ -9,6 +9,7 @@ from loom_bench.session.snapshots.replay_value import CapturedOutput
 from loom_bench.tui.ink import Ink, Line, Run
 from loom_bench.tui.panels.texts import body_lines, labelled
 from loom_bench.tui.widgets.line_table import Column, TableForm
+from loom_runtime.places import place_text_of
 
 _MAX_TOLD: Final = 2_000
 
@@ -25,15 +26,11 @@ def _cells(output: CapturedOutput, _: int) -> Sequence[Run]:
     failed = output.kind == "envelope"
     return (
         (str(output.number), Ink.DIM),
-        (_place(output), Ink.ACCENT),
+        (place_text_of(output.partition, output.offset), Ink.ACCENT),
         (output.sink, Ink.BAD if failed else Ink.STRONG),
         (output.key, Ink.PLAIN),
         (output.text[:_MAX_TOLD], Ink.BAD if failed else Ink.PLAIN),
     )
-
-
-def _place(output: CapturedOutput) -> str:
-    return f"{output.partition}:{output.offset}" if output.partition else "-"
 
 
 OUTPUTS: Final = TableForm(_COLUMNS, _cells, lambda output: output.number, follows=True)
@@ -42,7 +39,7 @@ OUTPUTS: Final = TableForm(_COLUMNS, _cells, lambda output: output.number, follo
 def output_lines(output: CapturedOutput) -> Iterator[Line]:
     """Yield everything about an output."""
     yield labelled("to", output.sink, Ink.ACCENT)
-    yield labelled("of record", _place(output))
+    yield labelled("of record", place_text_of(output.partition, output.offset))
     yield labelled("kind", output.kind)
     yield labelled("key", output.key)
     yield ()

@@ -18,6 +18,7 @@ from loom_bench.tui.figures import bar_text, count_text, rate_text, seconds_text
 from loom_bench.tui.forks.fit_lines import code_text
 from loom_bench.tui.ink import Ink, Line, Run
 from loom_bench.tui.timeline.tabs import trouble_lines
+from loom_runtime.places import partition_text_of
 
 _BADGES: Final = {
     ReplayPhase.PREPARING: Ink.BADGE,
@@ -98,5 +99,8 @@ def partition_line(partitions: Sequence[ReplayPartition]) -> Line:
     runs: list[Run] = [(" ", Ink.PLAIN)]
     for each in partitions:
         end = "" if each.end is None else f"/{each.end}"
-        runs += [(f"{each.partition} ", Ink.DIM), (f"{each.position}{end}  ", Ink.PLAIN)]
+        runs += [
+            (f"{partition_text_of(each.partition)} ", Ink.DIM),
+            (f"{each.position}{end}  ", Ink.PLAIN),
+        ]
     return runs

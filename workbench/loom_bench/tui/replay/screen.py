@@ -110,14 +110,14 @@ class ReplayScreen(FormScreen):
             self.ask_number("ends", told, draft.epoch, lambda epoch: setattr(draft, "epoch", epoch))
         elif key == "stop" and draft.stop is Stop.OFFSETS:
             told = "Next offset of each partition at which it ends"
-            self.ask("ends", told, "flights:0=120 flights:1=80", "", self._take_offsets)
+            self.ask("ends", told, "flights[0]@120 flights[1]@80", "", self._take_offsets)
         else:
             self.turn(key, 1)
 
     def _take_offsets(self, typed: str) -> None:
         offsets = parse_offsets(typed)
         if offsets is None:
-            self.bench.tell(f"{typed} names no offsets, as flights:0=120 does.", "warning")
+            self.bench.tell(f"{typed} names no offsets, as flights[0]@120 does.", "warning")
         else:
             self.draft.offsets = offsets
 

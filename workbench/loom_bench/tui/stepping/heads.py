@@ -14,6 +14,7 @@ from loom_bench.tui.inbox.tables import told
 from loom_bench.tui.ink import Ink, Line, Run
 from loom_bench.tui.stepping.payloads import PayloadView
 from loom_bench.tui.stepping.trace_lines import fate_line
+from loom_runtime.places import place_text
 
 _ANSWERS: Final = {
     StopAction.GO_ON: "going on",
@@ -84,7 +85,7 @@ def stop_head(stop: LiveStopView | None, now_ms: int, view: PayloadView) -> Sequ
         if failure is not None
         else (f"breakpoint {what.breakpoint}", Ink.WARN)
     )
-    where = f"{what.topic}[{what.partition}]@{what.offset}"
+    where = place_text(what.topic, what.partition, what.offset)
     first: list[Run] = [
         (f" STOPPED {'at' if failure is not None else 'before'} {what.node} ", Ink.BADGE_BAD),
         (" ", Ink.PLAIN),

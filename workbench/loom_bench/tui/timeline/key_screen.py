@@ -27,6 +27,7 @@ from loom_bench.tui.timeline.value_lines import touch_lines
 from loom_bench.tui.widgets.line_table import LineTable
 from loom_bench.tui.widgets.lines import Lines, ScrolledLines
 from loom_bench.tui.widgets.list_panel import ListPanel
+from loom_runtime.places import place_text_of
 
 
 class KeyScreen(TimeScreen):
@@ -203,7 +204,7 @@ class KeyScreen(TimeScreen):
     def _copied(self) -> str:
         touch, moment = self.touches.selected, self.moments.selected
         if self.touches.has_focus and touch is not None:
-            return f"{touch.partition}:{touch.offset} {touch.record}"
+            return f"{place_text_of(touch.partition, touch.offset)} {touch.record}"
         return "" if moment is None else moment.row.text or ""
 
 

@@ -13,6 +13,7 @@ from loom_bench.tui.ink import Ink, Run
 from loom_bench.tui.timeline.epochs import index_of
 from loom_bench.tui.timeline.state_table import changes_text, told_value
 from loom_bench.tui.widgets.line_table import Column, TableForm
+from loom_runtime.places import place_text_of
 
 _MAX_TOLD: Final = 2_000
 
@@ -75,7 +76,7 @@ _TOUCH_COLUMNS: Final = (
 
 def _touch_cells(touch: Touch, now_ms: int) -> Sequence[Run]:
     return (
-        (f"{touch.partition}:{touch.offset}", Ink.ACCENT),
+        (place_text_of(touch.partition, touch.offset), Ink.ACCENT),
         ("-" if touch.at_ms is None else moment_text(touch.at_ms, now_ms), Ink.DIM),
         (changes_text(touch.changes) or "made it", Ink.PLAIN),
         (touch.record[:_MAX_TOLD], Ink.DIM),
