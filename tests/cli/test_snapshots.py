@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from loom_bench.broker.embedded import EmbeddedBroker
 from tests.cli.commands import run
-from tests.recovery.stores import Row, part, plant
-from tests.recovery.test_hostile_history import STEP, store
+from tests.cli.foreign_store import foreign_store
 from tests.snapshots.grounds import ran, whole_epochs
 
 pytestmark = pytest.mark.timeout(200)
-
-THEIRS = """
-from pathlib import Path
-
-
-class Basket:
-    def __init__(self, apples):
-        self.apples = apples
-
-    def __setstate__(self, state):
-        (Path(__file__).parent / "it ran").touch()
-        self.__dict__.update(state)
-
-    def __repr__(self):
-        return f"Basket({self.apples} apples)"
-"""
-DUMP = "import pickle, sys, theirs; sys.stdout.buffer.write(pickle.dumps(theirs.Basket(3)))"
 
 
 def test_a_store_is_listed_forked_and_replayed(tmp_path: Path, broker: EmbeddedBroker) -> None:
@@ -63,14 +42,7 @@ def test_a_store_is_listed_forked_and_replayed(tmp_path: Path, broker: EmbeddedB
 def test_what_another_program_pickled_is_decoded_in_a_host_and_only_when_asked(
     tmp_path: Path,
 ) -> None:
-    theirs, marker = tmp_path / "theirs.py", tmp_path / "it ran"
-    theirs.write_text(THEIRS)
-    dumped = subprocess.run(
-        [sys.executable, "-c", DUMP], cwd=tmp_path, capture_output=True, check=True
-    )
-    db_dir = store(tmp_path)
-    gone = pickle.dumps(3).replace(b"K\x03", b"cnowhere\nNothing\n")
-    plant(part(db_dir, 1), [Row(STEP, "basket", 5, dumped.stdout), Row(STEP, "basket", 6, gone)])
+    theirs, db_dir, marker = foreign_store(tmp_path)
     command = ("snapshots", "show", theirs, "--store", db_dir, "--json", "count", "basket")
     [told] = run(*command).lines
     assert [row["readable"] for row in told["rows"]] == [False, False]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from loom_bench.session.snapshots.comparison_value import CompareRequest, ComparisonPhase
@@ -52,6 +53,9 @@ def test_the_store_of_a_running_flow_is_browsed_forked_replayed_and_compared(
         assert (timeline.flow, timeline.ours, timeline.in_use) == ("orders", True, True)
         assert [step.step_id for step in timeline.steps] == ["Number"]
         chosen = reading_epochs(timeline)[5]
+        for before, epoch in pairwise(timeline.epochs):
+            read = sum(epoch.positions.values()) - sum(before.positions.values())
+            assert epoch.records == read, epoch
 
         desk.show_state(StateQuery(epoch=chosen.number))
         page = until(live, lambda value: value.page, "the state is shown").page

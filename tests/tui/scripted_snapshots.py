@@ -34,6 +34,9 @@ class ScriptedSnapshots:
     def show_key(self, step_id: str, key: str) -> None:
         self._note("show_key", step_id, key)
 
+    def decode_key(self, step_id: str, key: str) -> None:
+        self._note("decode_key", step_id, key)
+
     def explain(self, step_id: str, key: str, from_epoch: int, to_epoch: int) -> None:
         self._note("explain", step_id, key, from_epoch, to_epoch)
 

@@ -39,6 +39,26 @@ async def test_the_tree_tells_disk_and_a_fork_is_opened_forked_and_replayed() ->
 
 
 @asynchronous
+async def test_the_store_that_an_open_fork_is_of_is_opened_again() -> None:
+    fork = snapshot_values.FORKS[1]
+    timeline = replace(snapshot_values.timeline(), store=fork.folder, root="state/orders")
+    store = replace(snapshot_values.running(), timeline=timeline)
+    async with bench(replace(values.running(), snapshots=store)) as seen:
+        await seen.press("f5")
+        assert f"{fork.name} is open: O opens the store again" in seen.text
+        await seen.press("O")
+        assert seen.session.asked("snapshots.open") == [("state/orders",)]
+        assert seen.app.front.PLACE == "timeline"
+
+
+@asynchronous
+async def test_without_an_open_fork_the_folder_of_another_store_is_asked_for() -> None:
+    async with bench(values.running()) as seen:
+        await seen.press("f5", "O", *"state/other", "enter")
+        assert seen.session.asked("snapshots.open") == [("state/other",)]
+
+
+@asynchronous
 async def test_a_fork_is_deleted_once_its_name_is_typed() -> None:
     async with bench(values.running()) as seen:
         await seen.press("f5", "d")

@@ -28,6 +28,24 @@ async def test_a_key_of_the_state_leads_to_its_history_and_back_to_an_epoch() ->
 
 
 @asynchronous
+async def test_another_programs_pickles_are_decoded_once_that_was_said_twice() -> None:
+    async with bench(values.running()) as seen:
+        await seen.press("f4", "d")
+        assert "No value here is another program's pickle" in seen.text
+        history = snapshot_values.running().history
+        assert history is not None
+        rows = tuple(replace(row, readable=False, text="shop.Order(...)") for row in history.rows)
+        foreign = replace(snapshot_values.running(), history=replace(history, rows=rows))
+        await seen.shows(replace(values.running(), snapshots=foreign))
+        await seen.press("d")
+        assert "runs code of the program that wrote it" in seen.text
+        await seen.press("enter")
+        assert not seen.session.asked("snapshots.decode_key")
+        await seen.press("d", "j", "enter")
+        assert seen.session.asked("snapshots.decode_key") == [("CountCustomer", "customer-3")]
+
+
+@asynchronous
 async def test_why_a_value_is_so_is_asked_for_between_it_and_the_one_before() -> None:
     async with bench(values.running()) as seen:
         await seen.press("f4", "k", "w")

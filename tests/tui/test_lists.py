@@ -99,7 +99,7 @@ async def test_an_error_shows_its_traceback_and_selects_its_node() -> None:
     async with bench(values.failing()) as seen:
         await seen.press("2", "enter")
         assert "return self.prices[product]" in seen.text
-        assert "orders [1] @ 16790" in seen.text
+        assert "orders[1]@16790" in seen.text
         await seen.press("escape")
         assert seen.app.main.graph.selected == "PriceOrder"
 

@@ -47,7 +47,11 @@ _DIALOGS: dict[str, tuple[str, tuple[str, ...]]] = {
 """By name: the state, and the keys that lead there."""
 
 PICTURED_KEYS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
-    "timeline": {"fork": ("running", ("f",)), "zoomed": ("running", ("tab", "z"))},
+    "timeline": {
+        "fork": ("running", ("f",)),
+        "zoomed": ("running", ("tab", "z")),
+        "quiet": ("running", ("e", *"154", "enter")),
+    },
     "forks": {
         "checked": ("failing", ("G",)),
         "map": ("failing", ("G", "m")),

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from loom_bench.session.snapshots.value import SnapshotsValue, StateQuery
 from loom_bench.tui.timeline.epochs import find_epoch, index_of
+from loom_bench.tui.timeline.folding import FEWEST, folded, row_of
+from loom_bench.tui.timeline.quiet_run import QuietRun
 from loom_bench.tui.timeline.screen import TimelineScreen
 from loom_bench.tui.timeline.strip import strip_picture
 from tests.tui import snapshot_values, values
@@ -181,6 +183,47 @@ async def test_it_stays_where_it_was_put_while_history_goes_on_and_is_thinned() 
         assert _chosen(seen) == 235
         await seen.press("G")
         assert _chosen(seen) == 250
+
+
+@asynchronous
+async def test_epochs_in_which_nothing_changed_are_one_row_until_they_are_unfolded() -> None:
+    async with bench(values.running()) as seen:
+        await seen.press("T", "e", *"154", "enter")
+        assert "5 epochs, 2s: nothing changed since 150" in seen.text
+        assert "epochs 150 to 154 of 240 epochs" in seen.text
+        await seen.press("k")
+        assert _chosen(seen) == 149
+        await seen.press("j", "u", "k")
+        assert _chosen(seen) == 153
+        assert "nothing changed since 150" not in seen.text
+        await seen.press("u")
+        assert "epochs 150 to 154 of 240 epochs" in seen.text
+        await seen.press("e", *"52", "enter")
+        assert _chosen(seen) == 52
+        await seen.press("e", *"60", "enter", "u")
+        assert "Something changed in this epoch" in seen.text
+
+
+@given(
+    quiet=st.lists(st.booleans(), max_size=40),
+    unfolded=st.lists(st.integers(0, 40), max_size=3),
+    wanted=st.integers(0, 39),
+)
+def test_every_epoch_stands_in_one_row(quiet: list[bool], unfolded: list[int], wanted: int) -> None:
+    one = replace(snapshot_values.epochs(1)[0], marks=(), keys_changed=0)
+    epochs = [
+        replace(one, number=n, records=0 if is_quiet else 1) for n, is_quiet in enumerate(quiet)
+    ]
+    rows = tuple(folded(epochs, unfolded))
+    numbers = [n for row in rows for n in range(getattr(row, "first", row.number), row.number + 1)]
+    assert numbers == list(range(len(quiet)))
+    for row in rows:
+        if isinstance(row, QuietRun):
+            assert row.count == row.number - row.first + 1 >= FEWEST
+            assert not set(unfolded) & set(range(row.first, row.number + 1))
+    if wanted < len(rows):
+        row = rows[row_of(rows, wanted)]
+        assert getattr(row, "first", row.number) <= wanted <= row.number
 
 
 @asynchronous

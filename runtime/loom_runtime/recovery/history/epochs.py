@@ -203,10 +203,14 @@ def _judge(store: OpenStore, epochs: list[Epoch]) -> None:
 def _add_ledgers(epochs: list[Epoch], ledgers: dict[int, dict[str, dict[str, int]]]) -> None:
     """Tell how many records an epoch consumed, and how many of them failed."""
     before: dict[str, dict[str, int]] = {}
+    stood: dict[str, int] = {}
     for epoch in epochs:
         now = ledgers.get(epoch.number)
-        if now is None:
+        if now is None:  # the sink writes what has changed
+            epoch.records = 0 if ledgers and epoch.positions == stood else None
+            stood = epoch.positions
             continue
+        stood = epoch.positions
         consumed = _grown(before, now, "consumed")
         failed = _grown(before, now, "errored")
         epoch.records = consumed

@@ -35,6 +35,11 @@ class SnapshotCommands(Protocol):
         """Show a key's whole history."""
         ...
 
+    def decode_key(self, step_id: str, key: str) -> None:
+        """Show a key's whole history, another program's pickles decoded in a host: that runs the
+        program's code."""
+        ...
+
     def explain(self, step_id: str, key: str, from_epoch: int, to_epoch: int) -> None:
         """Find the source records that touched a key between two epochs; takes a replay."""
         ...

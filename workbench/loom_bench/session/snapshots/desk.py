@@ -66,6 +66,11 @@ class SnapshotDesk(ReplayControls):
         """Show a key's whole history."""
         self._threads.read(partial(self._reading.show_key, step_id, key))
 
+    def decode_key(self, step_id: str, key: str) -> None:
+        """Show a key's whole history, another program's pickles decoded in a host: that runs the
+        program's code."""
+        self._do(f"decoding {key}", self._reading.decode_key, step_id, key)
+
     def explain(self, step_id: str, key: str, from_epoch: int, to_epoch: int) -> None:
         """Find the source records that touched a key between two epochs; takes a replay."""
         self._do("looking for records", self._work.explain, step_id, key, from_epoch, to_epoch)

@@ -9,7 +9,9 @@ from typing import Final
 
 from loom_bench.protocol.diagnosis import Diagnosis
 from loom_bench.protocol.frames import Loaded
+from loom_bench.session.snapshots.decoding import decoded_history
 from loom_bench.session.snapshots.desk_work import Changer, Whereabouts
+from loom_bench.session.snapshots.ground import Ground
 from loom_bench.session.snapshots.reading import (
     KEPT,
     KEPT_BY_CONFIGURATION,
@@ -103,6 +105,17 @@ class DeskReading:
         reader = self._opened()
         if reader is not None:
             self._change(history=reader.key(step_id, key), problem=None)
+
+    def decode_key(self, ground: Ground, step_id: str, key: str) -> None:
+        """Show a key's history, another program's pickles decoded beside the flow's module.
+
+        Raises:
+            ReplayFailedError: When they cannot be decoded.
+        """
+        reader = self._reader
+        if reader is not None:
+            history = decoded_history(ground.target, reader, reader.key(step_id, key))
+            self._change(history=history, problem=None)
 
     def thin(self) -> None:
         """Thin out the store that the bench keeps for the flow."""

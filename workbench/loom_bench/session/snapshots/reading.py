@@ -67,6 +67,7 @@ class StoreReader:
             epochs = read_epochs(store, self._counts)
             return Timeline(
                 store=str(self.db_dir),
+                root=str(root_of(self.db_dir)),
                 flow=identity.flow if identity is not None else flow or "",
                 ours=identity is not None or any(each.positions for each in epochs),
                 partitions=len(store.files),

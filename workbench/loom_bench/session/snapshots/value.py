@@ -90,6 +90,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         store: Folder of the store.
+        root: Folder of the store that it is a fork of; its own when it is none.
         flow: Name of the flow that wrote it.
         ours: Whether our runtime wrote it; of another store only the structure is shown.
         partitions: SQLite files of the store.
@@ -103,6 +104,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     store: str
+    root: str = ""
     flow: str = ""
     ours: bool = True
     partitions: int = 0

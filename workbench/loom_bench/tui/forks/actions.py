@@ -18,5 +18,5 @@ ACTIONS: Final = (
     Action("forks.map", "m", "Map", "Gives state of lost steps to new ones.", _FORKS, "map"),
     Action("forks.fork", "f", "Fork it", "At its newest epoch, or another one.", _FORKS, "fork"),
     Action("forks.remove", "d", "Delete", "After its name was typed.", _FORKS, "delete"),
-    Action("forks.leave", "O", "Open the store", "Leaves the fork that is open.", _FORKS),
+    Action("forks.leave", "O", "Open the store", "Leaves the fork; or any folder.", _FORKS),
 )

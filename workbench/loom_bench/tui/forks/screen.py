@@ -21,7 +21,7 @@ from loom_bench.tui.forks.mapping_dialog import Mapped, MappingDialog
 from loom_bench.tui.forks.tree import TREE, Branch, branches_of, tree_line
 from loom_bench.tui.ink import Ink, Line, plain
 from loom_bench.tui.timeline.code_choices import REVISION_HINT, revision_choices
-from loom_bench.tui.timeline.fork_names import free_name
+from loom_bench.tui.timeline.fork_names import free_name, parent_of
 from loom_bench.tui.timeline.going import ReplaysFork
 from loom_bench.tui.timeline.tabs import no_store_lines
 from loom_bench.tui.timeline.time_screen import TimeScreen
@@ -62,7 +62,7 @@ class ForksScreen(TimeScreen):
         if (snapshots.forks, opened) != self._drawn_from:
             self._drawn_from = (snapshots.forks, opened)
             self._shown = branches_of(snapshots.forks, opened)
-        self._summary.show((tree_line(snapshots.forks),))
+        self._summary.show((tree_line(snapshots.forks, parent_of(snapshots)),))
         self.branches.show(self._shown, now_ms, tuple(_instead(snapshots)))
         self._show_detail()
 
@@ -168,8 +168,13 @@ class ForksScreen(TimeScreen):
         self.bench.push_screen(TypedConfirmation("delete a fork", told, fork.name), answered)
 
     def action_leave(self) -> None:
-        """Open the flow's store again."""
-        self.desk.open()
+        """Open the store that the open fork is of; any other when none is open."""
+        timeline = self.snapshots.timeline
+        if timeline is None or not parent_of(self.snapshots):
+            self.ask_store()
+            return
+        self.desk.open(timeline.root or None)
+        self.bench.show_screen("timeline")
 
     @on(LineTable.Chosen)
     def _chosen(self, event: LineTable.Chosen) -> None:

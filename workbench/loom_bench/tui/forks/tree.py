@@ -45,12 +45,28 @@ def branches_of(forks: Sequence[ForkView], opened: str) -> Sequence[Branch]:
     return tuple(branches)
 
 
-def tree_line(forks: Sequence[ForkView]) -> Line:
-    """Return how many forks there are, and what they take."""
+def tree_line(forks: Sequence[ForkView], opened: str) -> Line:
+    """Return how many forks there are, what they take, and which is open.
+
+    Args:
+        forks: The forks.
+        opened: Name of the open one; empty when the store itself is open.
+    """
     if not forks:
         return ()
     size = bytes_text(sum(fork.size_bytes for fork in forks))
-    return ((f" {of_many(len(forks), 'fork')}", Ink.STRONG), (f"  {size} of disk", Ink.DIM))
+    runs: list[Run] = [
+        (f" {of_many(len(forks), 'fork')}", Ink.STRONG),
+        (f"  {size} of disk", Ink.DIM),
+    ]
+    if opened:
+        runs += [
+            (f"  {opened}", Ink.STRONG),
+            (" is open: ", Ink.DIM),
+            ("O", Ink.KEY),
+            (" opens the store again", Ink.DIM),
+        ]
+    return runs
 
 
 _COLUMNS: Final = (

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from loom_bench.session.snapshots.value import EpochView, Timeline
 from loom_bench.tui.dialogs.asking_line import LineDialog
 from loom_bench.tui.ink import Ink, plain
-from loom_bench.tui.timeline.epochs import EPOCHS, find_epoch, index_of
+from loom_bench.tui.timeline.epochs import EPOCHS, find_epoch
+from loom_bench.tui.timeline.folding import Folds, row_of
 from loom_bench.tui.timeline.fork_names import free_name, parent_of
 from loom_bench.tui.timeline.going import BeginsAtEpoch, HalvesEpochs
+from loom_bench.tui.timeline.quiet_run import QuietRun
 from loom_bench.tui.timeline.time_screen import TimeScreen
 from loom_bench.tui.widgets.line_table import LineTable
 
@@ -25,6 +27,7 @@ class EpochActions(TimeScreen):
         super().__init__(keymap)
         self.epochs: LineTable[EpochView] = LineTable(EPOCHS, id="epochs")
         self._store = ""
+        self._folds = Folds()
 
     @property
     def chosen(self) -> EpochView | None:
@@ -37,13 +40,25 @@ class EpochActions(TimeScreen):
         return self.snapshots.timeline
 
     def go_to(self, number: int) -> None:
-        """Choose the epoch *number*, or the last one before it."""
+        """Choose the epoch *number*, or the last one before it; unfold the run that has it."""
         timeline = self.bench.session.value().snapshots.timeline
         if timeline is None or not timeline.epochs:
             return
         self._store = timeline.store  # it may not have been shown yet
-        self.epochs.show(timeline.epochs, self.now_ms)
-        self.epochs.go_to(index_of(timeline.epochs, number))
+        rows = self._folds.rows(timeline.epochs)
+        row = rows[row_of(rows, number)]
+        if isinstance(row, QuietRun) and number < row.number:
+            self._folds.unfold(number)
+            rows = self._folds.rows(timeline.epochs)
+        self.epochs.show(rows, self.now_ms)
+        self.epochs.go_to(row_of(rows, number))
+
+    def action_unfold(self) -> None:
+        """Tell epochs in which nothing changed one by one, or in one row again."""
+        timeline, row = self.timeline, self.chosen
+        if timeline is None or row is None or not self._folds.turn(timeline.epochs, row):
+            self.bench.tell("Something changed in this epoch: there is nothing to unfold.")
+        self.bench.draw()
 
     def action_mark(self) -> None:
         """Go to the next epoch at which something happened."""
@@ -54,7 +69,7 @@ class EpochActions(TimeScreen):
         self._go_to_mark(-1)
 
     def _go_to_mark(self, step: int) -> None:
-        epochs = () if self.timeline is None else self.timeline.epochs
+        epochs = self.epochs.items
         end = len(epochs) if step > 0 else -1
         for index in range(self.epochs.cursor + step, end, step):
             if epochs[index].marks:
@@ -73,7 +88,7 @@ class EpochActions(TimeScreen):
             if index is None:
                 self.bench.tell(f"There is no epoch {wanted}.", "warning")
             else:
-                self.epochs.go_to(index)
+                self.go_to(self.timeline.epochs[index].number)
 
         told = (plain("The number of an epoch, or a time of day: 12:30:05"),)
         self.bench.push_screen(LineDialog("go to", told, "EPOCH or HH:MM:SS"), answered)
@@ -131,14 +146,4 @@ class EpochActions(TimeScreen):
 
     def action_open(self) -> None:
         """Ask for the folder of a store, and open it."""
-        told = (
-            plain("The folder of a Bytewax recovery store; it is read and never written."),
-            (("Nothing typed: the one that the flow runs on.", Ink.DIM),),
-        )
-
-        def answered(folder: str | None) -> None:
-            if folder is not None:
-                self.desk.open(folder or None)
-
-        dialog = LineDialog("open a store", told, "FOLDER", may_be_empty=True)
-        self.bench.push_screen(dialog, answered)
+        self.ask_store()

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from loom_bench.session.snapshots.value import EpochView, MarkKind
-from loom_bench.tui.figures import bytes_text, clock_text, count_text, moment_text
+from loom_bench.tui.figures import bytes_text, clock_text, count_text, millis_text, moment_text
 from loom_bench.tui.ink import Ink, Run
+from loom_bench.tui.timeline.quiet_run import QuietRun
 from loom_bench.tui.widgets.line_table import Column, TableForm
 
 MARK_INKS: Final = {
@@ -78,6 +79,8 @@ def happened(epoch: EpochView) -> Run:
     """Return what happened at *epoch*, or why it may not be chosen."""
     if not epoch.complete:
         return (f"not whole: {epoch.why_not}", Ink.WARN)
+    if isinstance(epoch, QuietRun):
+        return _quiet(epoch)
     if not epoch.marks:
         return _NONE
     told = "; ".join(
@@ -85,6 +88,13 @@ def happened(epoch: EpochView) -> Run:
         for mark in epoch.marks
     )
     return told, letter_of(epoch)[1]
+
+
+def _quiet(run: QuietRun) -> Run:
+    span = ""
+    if run.began_ms is not None and run.at_ms is not None:
+        span = f", {millis_text(run.at_ms - run.began_ms)}"
+    return (f"{count_text(run.count)} epochs{span}: nothing changed since {run.first}", Ink.DIM)
 
 
 def positions_text(positions: dict[str, int]) -> str:

@@ -14,9 +14,11 @@ from textual.widget import Widget
 from loom_bench.session.snapshots.value import KeyHistory, SnapshotsValue, Touch, Why
 from loom_bench.tui.actions import bindings
 from loom_bench.tui.dialogs.asking_line import LineDialog
+from loom_bench.tui.dialogs.choosing import ChoiceDialog
 from loom_bench.tui.dialogs.text_dialog import TextDialog
 from loom_bench.tui.figures import count_text, of_many
 from loom_bench.tui.ink import Ink, Line, Run, plain
+from loom_bench.tui.timeline.decode_choice import DECODE, DECODING
 from loom_bench.tui.timeline.going import GoesToEpoch
 from loom_bench.tui.timeline.key_tables import MOMENTS, TOUCHES, Moment, moments_of
 from loom_bench.tui.timeline.spans import parse_span
@@ -163,6 +165,19 @@ class KeyScreen(TimeScreen):
     def action_cancel(self) -> None:
         """Call off the search for records."""
         self.desk.cancel()
+
+    def action_decode(self) -> None:
+        """Have another program's pickles decoded, once the user has said so again."""
+        key = self._key
+        if key is None or all(each.row.readable for each in self._moments):
+            self.bench.tell("No value here is another program's pickle: all are shown whole.")
+            return
+
+        def answered(sure: str | None) -> None:
+            if sure:
+                self.desk.decode_key(*key)
+
+        self.bench.push_screen(ChoiceDialog("decode", DECODING, DECODE, None), answered)
 
     # The lists
 

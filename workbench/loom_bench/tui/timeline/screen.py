@@ -16,7 +16,8 @@ from loom_bench.tui.actions import bindings
 from loom_bench.tui.figures import bytes_text
 from loom_bench.tui.ink import Ink, Line, Run, plain
 from loom_bench.tui.timeline.epoch_actions import EpochActions
-from loom_bench.tui.timeline.epochs import index_of, positions_text
+from loom_bench.tui.timeline.epochs import positions_text
+from loom_bench.tui.timeline.folding import row_of
 from loom_bench.tui.timeline.going import LooksAtKey
 from loom_bench.tui.timeline.state_pane import StatePane
 from loom_bench.tui.timeline.strip import EpochStrip
@@ -75,24 +76,25 @@ class TimelineScreen(EpochActions):
     def show_time(self, snapshots: SnapshotsValue, now_ms: int) -> None:
         """Draw the timeline."""
         timeline = snapshots.timeline
-        epochs = () if timeline is None else timeline.epochs
         if timeline is not None and timeline.store != self._store:
             self._store = timeline.store
             self.epochs.hold(False)
         self._show_epochs(snapshots, now_ms)
         self._summary.show((() if timeline is None else _summary(timeline),))
-        self.set_class(not epochs, "bare")
-        self._strip.show(epochs, self.epochs.cursor, now_ms)
+        rows = self.epochs.items
+        self.set_class(not rows, "bare")
+        self._strip.show(rows, self.epochs.cursor, now_ms)
         self.state.show(snapshots, self.chosen, now_ms)
 
     def _show_epochs(self, snapshots: SnapshotsValue, now_ms: int) -> None:
         """Show the epochs; stay at the chosen one, or at the last before it: history is thinned
         meanwhile."""
         epochs = () if snapshots.timeline is None else snapshots.timeline.epochs
-        chosen, others = self.chosen, epochs is not self.epochs.items
-        self.epochs.show(epochs, now_ms, tuple(self._instead(snapshots)))
-        if others and epochs and chosen is not None and self.epochs.held:
-            index = index_of(epochs, chosen.number)
+        rows = self._folds.rows(epochs)
+        chosen, others = self.chosen, rows is not self.epochs.items
+        self.epochs.show(rows, now_ms, tuple(self._instead(snapshots)))
+        if others and rows and chosen is not None and self.epochs.held:
+            index = row_of(rows, chosen.number)
             if index != self.epochs.cursor:
                 self.epochs.go_to(index)
 

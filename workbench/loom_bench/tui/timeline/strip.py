@@ -15,6 +15,7 @@ from loom_bench.session.snapshots.value import EpochView
 from loom_bench.tui.figures import history_text, moment_text, of_many
 from loom_bench.tui.ink import Ink, Line, Run, fitted
 from loom_bench.tui.timeline.epochs import GRAVITY, MARK_INKS, MARK_LETTERS
+from loom_bench.tui.timeline.quiet_run import QuietRun
 from loom_bench.tui.widgets.painter import EMPTY_ROW, Painter, Row
 
 _EDGE: Final[Run] = (" ", Ink.PLAIN)
@@ -29,12 +30,14 @@ class StripPicture:
     """What is drawn, but for the cursor.
 
     Attributes:
-        epochs: How many epochs it stands for.
+        epochs: How many rows of the timeline it stands for.
+        whole: How many epochs they are.
         bars: A bar for each cell.
         marks: The gravest mark of each cell, or a blank; epochs that are not whole are dashes.
     """
 
     epochs: int
+    whole: int
     bars: str
     marks: Sequence[Run]
 
@@ -51,9 +54,10 @@ class StripPicture:
 def strip_picture(epochs: Sequence[EpochView], cells: int) -> StripPicture:
     """Return the picture of *epochs*, at most *cells* wide: each cell stands for as many epochs."""
     count = len(epochs)
+    whole = sum(each.count if isinstance(each, QuietRun) else 1 for each in epochs)
     width = min(max(0, cells), count)
     if not width:
-        return StripPicture(count, "", ())
+        return StripPicture(count, whole, "", ())
     sums = [0] * width
     gravest = [-2] * width
     for index, epoch in enumerate(epochs):
@@ -65,7 +69,7 @@ def strip_picture(epochs: Sequence[EpochView], cells: int) -> StripPicture:
             grave = max(GRAVITY.index(mark.kind) for mark in epoch.marks)
             gravest[cell] = max(gravest[cell], grave)
     bars = history_text([isqrt(each * _SCALE) for each in sums], width)
-    return StripPicture(count, bars, tuple(_mark(each) for each in gravest))
+    return StripPicture(count, whole, bars, tuple(_mark(each) for each in gravest))
 
 
 def _mark(gravity: int) -> Run:
@@ -90,12 +94,16 @@ def strip_lines(
         (picture.bars[at : at + 1], Ink.CURSOR),
         (picture.bars[at + 1 :], Ink.ACCENT),
     )
-    return bars, (_EDGE, *picture.marks), _times(epochs, chosen, width, now_ms)
+    return bars, (_EDGE, *picture.marks), _times(picture, epochs, chosen, width, now_ms)
 
 
-def _times(epochs: Sequence[EpochView], chosen: int, width: int, now_ms: int) -> Line:
+def _times(
+    picture: StripPicture, epochs: Sequence[EpochView], chosen: int, width: int, now_ms: int
+) -> Line:
     first, at, last = (_time(epochs[index], now_ms) for index in (0, chosen, -1))
-    middle = f"epoch {epochs[chosen].number} of {of_many(len(epochs), 'epoch')}  {at}"
+    row = epochs[chosen]
+    told = f"epochs {row.first} to" if isinstance(row, QuietRun) else "epoch"
+    middle = f"{told} {row.number} of {of_many(picture.whole, 'epoch')}  {at}"
     room = max(0, width - len(first) - len(last) - 2)
     left = max(0, (room - len(middle)) // 2)
     return (
@@ -128,7 +136,7 @@ class EpochStrip(Painter, Widget):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._epochs: Sequence[EpochView] = ()
-        self._picture = StripPicture(0, "", ())
+        self._picture = StripPicture(0, 0, "", ())
         self._lines: Sequence[Line] = ()
 
     def show(self, epochs: Sequence[EpochView], chosen: int, now_ms: int) -> None:

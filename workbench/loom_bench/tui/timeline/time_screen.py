@@ -12,7 +12,9 @@ from textual.app import ComposeResult
 from loom_bench.session.snapshots.commands import SnapshotCommands
 from loom_bench.session.snapshots.value import SnapshotsValue
 from loom_bench.session.value import SessionValue
+from loom_bench.tui.dialogs.asking_line import LineDialog
 from loom_bench.tui.full_screen import FullScreen
+from loom_bench.tui.ink import Ink, plain
 from loom_bench.tui.timeline.tabs import tab_line, trouble_lines
 from loom_bench.tui.widgets.lines import Lines
 
@@ -73,6 +75,20 @@ class TimeScreen(FullScreen):
             self._trouble.styles.height = len(lines)
             self._trouble.show(lines)
         self.show_time(snapshots, now_ms)
+
+    def ask_store(self) -> None:
+        """Ask for the folder of a store, and open it."""
+        told = (
+            plain("The folder of a Bytewax recovery store; it is read and never written."),
+            (("Nothing typed: the one that the flow runs on.", Ink.DIM),),
+        )
+
+        def answered(folder: str | None) -> None:
+            if folder is not None:
+                self.desk.open(folder or None)
+
+        dialog = LineDialog("open a store", told, "FOLDER", may_be_empty=True)
+        self.bench.push_screen(dialog, answered)
 
     def on_resize(self, event: events.Resize) -> None:
         """Show previews where there is room."""
