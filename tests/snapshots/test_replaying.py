@@ -17,6 +17,7 @@ from loom_bench.session.snapshots.replay_run import ReplayFailedError, ReplayRun
 from loom_bench.session.snapshots.replay_value import BreakpointStop, ReplayRequest, StopWhen
 from loom_bench.session.snapshots.replaying import replay_of
 from loom_bench.session.snapshots.value import EpochView
+from loom_runtime.places import parse_offset
 from loom_runtime.recovery.history.cutting import fork_store
 from loom_runtime.recovery.history.forks import remove_fork
 from loom_runtime.replay.capture import read_captured
@@ -90,14 +91,15 @@ def test_it_ends_before_a_record_that_meets_a_breakpoint(ground: Ground, fork: s
     stop = StopWhen(breakpoint=BreakpointStop(node="Number", condition="payload.id > 200"))
     plan, _ = replay_of(ground, ReplayRequest(fork=fork, stop=stop, record_by_record=True))
     ended = ReplayRunner(plan).run()
-    assert ended.stopped_by.startswith("the breakpoint before Number, at replayed:")
+    assert ended.stopped_by.startswith("the breakpoint before Number, at replayed[")
     written = [each.value or b"" for each in read_captured(plan.capture) if each.kind == "record"]
     ids = [json.loads(each)["id"] for each in written]
     assert ids
     assert max(ids) <= 200
     at = whole_epochs(plan.folder)[-1].positions
-    place, _, offset = ended.stopped_by.rpartition(" ")[2].rpartition(":")
-    assert at[place] == int(offset), "the fork stands just before the record"
+    place = parse_offset(ended.stopped_by.rpartition(" ")[2])
+    assert place is not None
+    assert at[place[0]] == place[1], "the fork stands just before the record"
 
 
 def test_a_breakpoint_that_cannot_be_is_refused_before_anything_runs(

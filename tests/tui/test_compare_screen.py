@@ -56,6 +56,18 @@ async def test_every_choice_is_turned_or_typed() -> None:
 
 
 @asynchronous
+async def test_state_of_renamed_steps_is_given_to_others_or_dropped() -> None:
+    async with bench(_with(None)) as seen:
+        await seen.press("f7", "G", "enter", *"Count", "enter")
+        assert "Count names no steps" in seen.text
+        await seen.press("enter", *"Count=Total Old=", "enter")
+        assert "Count=Total Old=" in seen.text
+        await seen.press("g", "enter")
+        (request,) = _requests(seen)
+        assert (request.mapping, request.empty) == ({"Count": "Total"}, ("Old",))
+
+
+@asynchronous
 async def test_what_differs_is_told_field_by_field_and_what_is_unstable_apart() -> None:
     async with bench(_with(replay_values.comparison()), size=(120, 40)) as seen:
         await seen.press("f7")

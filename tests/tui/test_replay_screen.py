@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from loom_bench.session.snapshots.replay_value import ReplayPhase, ReplayRequest, StopWhen
+from loom_bench.session.snapshots.replay_value import (
+    BreakpointStop,
+    ReplayPhase,
+    ReplayRequest,
+    StopWhen,
+)
 from loom_bench.session.value import SessionValue
 from loom_bench.tui.replay.draft import PACES, next_pace, parse_offsets
 from tests.tui import replay_values, snapshot_values, values
@@ -57,6 +62,22 @@ async def test_every_choice_is_turned_or_typed() -> None:
         assert _requests(seen)[-1].stop == StopWhen(offsets={"orders:0": 5, "orders:1": 9})
         await seen.press("j", "j", "j", "l", "g", "enter")
         assert _requests(seen)[-1].stop == StopWhen(first_error=True)
+
+
+@asynchronous
+async def test_it_ends_before_a_node_takes_a_record_that_fits() -> None:
+    async with bench(_with(None)) as seen:
+        await seen.press("f6", "j", "j", "j", "h", "g", "enter")
+        assert "Say first before which node it ends" in seen.text
+        assert not _requests(seen)
+        await seen.press("j", "j", "j", "enter", "j", "enter", *"payload.quantity > 3", "enter")
+        plan = seen.session.value().plan
+        assert plan is not None
+        node = plan.nodes[1].id
+        assert f"before {node} takes a record with payload.quantity > 3" in seen.text
+        await seen.press("g", "enter")
+        stop = BreakpointStop(node=node, condition="payload.quantity > 3")
+        assert _requests(seen)[-1].stop == StopWhen(breakpoint=stop)
 
 
 @asynchronous
@@ -125,7 +146,7 @@ def test_paces_go_from_slow_to_full_speed() -> None:
 
 @pytest.mark.parametrize(
     ("typed", "offsets"),
-    [("a:0=1", {"a:0": 1}), ("a:0=1  b:1=2", {"a:0": 1, "b:1": 2}), ("a=1", None), ("", None)],
+    [("a:0=1", {"a:0": 1}), ("a[0]@1  b:1=2", {"a:0": 1, "b:1": 2}), ("a=1", None), ("", None)],
 )
 def test_offsets_are_typed_by_partition(typed: str, offsets: dict[str, int] | None) -> None:
     assert parse_offsets(typed) == offsets

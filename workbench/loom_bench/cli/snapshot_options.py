@@ -185,11 +185,9 @@ def opened_ground(arguments: Mapping[str, Any]) -> Iterator[Ground]:
 
 def mapped(rules: tuple[str, ...]) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return the mapping and the dropped steps that ``--map`` gives."""
-    pairs = [rule.partition("=") for rule in rules]
-    wrong = [rule for rule in rules if "=" not in rule]
-    if wrong:
-        raise click.BadParameter(f"{wrong[0]!r} is not OLD=NEW", param_hint="--map")
-    return (
-        {old: new for old, _, new in pairs if new},
-        tuple(old for old, _, new in pairs if not new),
-    )
+    from loom_bench.session.snapshots.mapping import parse_mapping  # noqa: PLC0415
+
+    try:
+        return parse_mapping(rules)
+    except ValueError as error:
+        raise click.BadParameter(f"{str(error)!r} is not OLD=NEW", param_hint="--map") from error

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from loom_bench.tui.dialogs.asking_line import LineDialog
-from loom_bench.tui.ink import Ink, plain
+from loom_bench.tui.ink import Ink, Line, plain
 
 if TYPE_CHECKING:
     from loom_bench.tui.app import WorkbenchApp
@@ -35,15 +35,18 @@ def toggle_breakpoint(app: WorkbenchApp, node: str) -> None:
             app.tell(f"The flow stops before {node} takes {_which(condition)}.")
 
     told = (((f"The flow stops before {node} takes a record that fits.", Ink.PLAIN),), *_TOLD)
-    app.push_screen(LineDialog("breakpoint", told, _HINT, may_be_empty=True), answered)
+    app.push_screen(LineDialog("breakpoint", told, CONDITION_HINT, may_be_empty=True), answered)
 
 
 def _which(condition: str) -> str:
     return f"a record with {condition}" if condition else "its next record"
 
 
-_HINT = "payload.quantity > 3, or nothing for every record"
-_TOLD = (
+CONDITION_HINT: Final = "payload.quantity > 3, or nothing for every record"
+CONDITION_WORDS: Final[Line] = (
+    ("Expressions over payload and msg, as in routes: & | ~ in_ between", Ink.DIM),
+)
+_TOLD: Final = (
     plain("It waits there until you say what becomes of the record."),
-    (("Expressions over payload and msg, as in routes: & | ~ in_ between", Ink.DIM),),
+    CONDITION_WORDS,
 )

@@ -11,6 +11,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from loom_bench.session.snapshots.comparison_value import CompareRequest, Comparison
+from loom_bench.session.snapshots.mapping import mapping_text, parse_mapping
 from loom_bench.session.snapshots.replay_value import CURRENT, StopWhen
 from loom_bench.session.snapshots.value import SnapshotsValue
 from loom_bench.tui.actions import bindings
@@ -51,6 +52,8 @@ class CompareScreen(FormScreen):
         self.revision = CURRENT
         self.ignore: tuple[str, ...] = ()
         self.records: int | None = None
+        self.mapping: dict[str, str] = {}
+        self.dropped: tuple[str, ...] = ()
         self._unstable = False
         self._outcome = Lines(id="progress")
         self.differences: LineTable[Difference] = LineTable(DIFFERENCES, id="differences")
@@ -114,6 +117,8 @@ class CompareScreen(FormScreen):
             end = f"after {count_text(self.records)} records"
         yield ChoiceRow("stop", "ends", end)
         yield ChoiceRow("ignore", "leaves out", ", ".join(self.ignore) or "nothing")
+        told = mapping_text(self.mapping, self.dropped)
+        yield ChoiceRow("steps", "steps", told or "keep their names")
 
     def _instead(self, snapshots: SnapshotsValue) -> Iterator[Line]:
         comparison = snapshots.comparison
@@ -159,8 +164,18 @@ class CompareScreen(FormScreen):
             self.ask_number(
                 "ends", told, self.records, lambda count: setattr(self, "records", count)
             )
+        elif key == "steps":
+            told = "What becomes on the right of state whose step is gone there; OLD= drops it"
+            begins = mapping_text(self.mapping, self.dropped)
+            self.ask("steps", told, "OLD=NEW OLD=", begins, self._take_mapping, may_be_empty=True)
         else:
             self._ask_rules(" ".join(self.ignore))
+
+    def _take_mapping(self, typed: str) -> None:
+        try:
+            self.mapping, self.dropped = parse_mapping(typed.split())
+        except ValueError as error:
+            self.bench.tell(f"{error} names no steps, as OLD=NEW or OLD= does.", "warning")
 
     def _ask_rules(self, begins_with: str) -> None:
         told = "path, topic:path or state:step:path, * for any part; blanks between rules"
@@ -186,6 +201,8 @@ class CompareScreen(FormScreen):
                     against=self.against or CURRENT,
                     ignore=self.ignore,
                     stop=StopWhen(records=self.records),
+                    mapping=self.mapping,
+                    empty=self.dropped,
                 )
             )
 

@@ -7,9 +7,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from loom_bench.session.snapshots.replay_value import CURRENT, ReplayRequest, StopWhen
+from loom_bench.session.snapshots.replay_value import (
+    CURRENT,
+    BreakpointStop,
+    ReplayRequest,
+    StopWhen,
+)
 from loom_bench.tui.figures import count_text
 from loom_bench.tui.forks.fit_lines import code_text
+from loom_bench.tui.replay.breakpoint_stop import breakpoint_text
 from loom_bench.tui.timeline.form_screen import DO, turned
 from loom_bench.tui.widgets.choice_table import ChoiceRow
 from loom_runtime.places import parse_offset, place_text_of
@@ -26,6 +32,7 @@ class Stop(StrEnum):
     EPOCH = "epoch"
     OFFSETS = "offsets"
     ERROR = "error"
+    BREAKPOINT = "breakpoint"
 
 
 @dataclass
@@ -39,6 +46,7 @@ class ReplayDraft:
         records: After so many records.
         epoch: At this epoch of the original.
         offsets: At these offsets, by partition.
+        breakpoint: Before such a record; ``None`` while none is chosen.
         pace: How fast.
         record_by_record: Whether each record is an epoch.
         paused: Whether it begins paused.
@@ -51,6 +59,7 @@ class ReplayDraft:
     records: int = 1_000
     epoch: int | None = None
     offsets: dict[str, int] = field(default_factory=dict)
+    breakpoint: BreakpointStop | None = None
     pace: float = PACES[0]
     record_by_record: bool = False
     paused: bool = False
@@ -80,6 +89,8 @@ class ReplayDraft:
             return f"at offsets {places or '?'}"
         if self.stop is Stop.ERROR:
             return "with the epoch of the first record that fails"
+        if self.stop is Stop.BREAKPOINT:
+            return breakpoint_text(self.breakpoint)
         return "where the original run stood"
 
     def turn(self, key: str, step: int, forks: Sequence[str]) -> None:
@@ -107,6 +118,7 @@ class ReplayDraft:
                 epoch=self.epoch if self.stop is Stop.EPOCH else None,
                 offsets=self.offsets if self.stop is Stop.OFFSETS else {},
                 first_error=self.stop is Stop.ERROR,
+                breakpoint=self.breakpoint if self.stop is Stop.BREAKPOINT else None,
             ),
             pace=self.pace,
             record_by_record=self.record_by_record,

@@ -11,6 +11,7 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from loom_bench.session.snapshots.replay_value import (
+    BreakpointStop,
     CapturedOutput,
     Replay,
     ReplayPhase,
@@ -21,6 +22,7 @@ from loom_bench.tui.actions import bindings
 from loom_bench.tui.dialogs.confirming import TypedConfirmation
 from loom_bench.tui.dialogs.text_dialog import TextDialog
 from loom_bench.tui.ink import Ink, Line, plain
+from loom_bench.tui.replay.breakpoint_stop import ask_breakpoint
 from loom_bench.tui.replay.draft import ReplayDraft, Stop, next_pace, pace_text, parse_offsets
 from loom_bench.tui.replay.outputs import OUTPUTS, output_lines
 from loom_bench.tui.replay.progress_lines import OVER, partition_line, progress_lines
@@ -111,8 +113,14 @@ class ReplayScreen(FormScreen):
         elif key == "stop" and draft.stop is Stop.OFFSETS:
             told = "Next offset of each partition at which it ends"
             self.ask("ends", told, "flights[0]@120 flights[1]@80", "", self._take_offsets)
+        elif key == "stop" and draft.stop is Stop.BREAKPOINT:
+            ask_breakpoint(self.bench, draft.breakpoint, self._take_breakpoint)
         else:
             self.turn(key, 1)
+
+    def _take_breakpoint(self, stop: BreakpointStop) -> None:
+        self.draft.breakpoint = stop
+        self.show_form()
 
     def _take_offsets(self, typed: str) -> None:
         offsets = parse_offsets(typed)
@@ -131,6 +139,9 @@ class ReplayScreen(FormScreen):
             return
         if self._under_way is not None:
             self.bench.tell("A replay runs: x stops it first.", "warning")
+            return
+        if draft.stop is Stop.BREAKPOINT and draft.breakpoint is None:
+            self.bench.tell("Say first before which node it ends: enter on `ends`.", "warning")
             return
         if not draft.real_topics:
             self.desk.replay(draft.request())
@@ -241,5 +252,12 @@ def _instead(snapshots: SnapshotsValue) -> Iterator[Line]:
         )
     elif snapshots.replay.phase is ReplayPhase.FAILED:
         yield plain(" It gave nothing before it failed.")
-    else:
+    elif snapshots.replay.phase is not ReplayPhase.ENDED:
         yield plain(" It gave nothing yet.")
+    else:
+        yield plain(" It gave nothing.")
+        request = snapshots.replay.request
+        if request.stop.breakpoint is not None and not request.record_by_record:
+            told = " What its last batch would have given is left out: steps record by record end"
+            yield ((told, Ink.DIM),)
+            yield ((" just before the record.", Ink.DIM),)
