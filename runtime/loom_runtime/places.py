@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 _PLACE: Final = re.compile(r"(?P<topic>.+)\[(?P<partition>\d{1,10})\]@(?P<offset>\d{1,19})")
@@ -44,6 +45,16 @@ def partition_text_of(key: str) -> str:
     """Return ``topic[partition]`` for the durable key of a partition, ``topic:partition``."""
     topic, colon, partition = key.rpartition(":")
     return f"{topic}[{partition}]" if colon else key
+
+
+def in_order(positions: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return durable keys and offsets by topic and partition."""
+
+    def order(item: tuple[str, int]) -> tuple[str, int]:
+        topic, _, partition = item[0].rpartition(":")
+        return topic, int(partition) if partition.isdecimal() else 0
+
+    return sorted(positions.items(), key=order)
 
 
 def place_text_of(key: str, offset: int) -> str:

@@ -10,7 +10,7 @@ import pytest
 from loom_bench.broker.embedded import EmbeddedBroker
 from loom_bench.session.snapshots.comparing import Comparer
 from loom_bench.session.snapshots.comparison_value import CompareRequest, DifferenceKind
-from loom_bench.session.snapshots.differing import Ignored
+from loom_bench.session.snapshots.differing import Ignored, same_type
 from loom_bench.session.snapshots.replay_value import StopWhen
 from loom_runtime.recovery.history.forks import list_forks
 from tests.snapshots.grounds import flow_text, ran, whole_epochs
@@ -62,6 +62,22 @@ def test_fields_are_left_out_by_rules() -> None:
     assert not ignored.has("other", "rows[3].id")
     assert not ignored.has("out", "total")
     assert not ignored.has("out", "at_ms_too")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ('"flights:Departure"', '"copied:Departure"', True),
+        ('"shop.flights:Box[flights:Item]"', '"shop.copied:Box[copied:Item]"', True),
+        ('"flights:Departure"', '"copied:Arrival"', False),
+        ('"flights:Departure"', '"other:Departure"', False),
+        ('"myflights:Departure"', '"mycopied:Departure"', False),
+        ("1", None, False),
+    ],
+)
+def test_a_copy_of_a_module_has_the_same_types(before: str, after: str | None, same: bool) -> None:
+    assert same_type(before, after, ("flights", "copied")) is same
+    assert not same_type(before, after, ("flights", "flights"))
 
 
 def test_what_differs_by_itself_is_set_apart(tmp_path: Path, broker: EmbeddedBroker) -> None:

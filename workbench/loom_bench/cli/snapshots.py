@@ -39,7 +39,7 @@ def list_command(**arguments: Any) -> None:
     """List the epochs of a store, and its forks."""
     with told_failures(as_json=arguments["as_json"]):
         from loom_bench.session.snapshots.reading import StoreReader  # noqa: PLC0415
-        from loom_runtime.places import place_text_of  # noqa: PLC0415
+        from loom_runtime.places import in_order, place_text_of  # noqa: PLC0415
 
         reader = StoreReader(chosen_store(arguments))
         reader.count()
@@ -51,7 +51,7 @@ def list_command(**arguments: Any) -> None:
             return
         for epoch in timeline.epochs:
             marks = ", ".join(f"{mark.kind.value} {mark.text}".strip() for mark in epoch.marks)
-            places = " ".join(place_text_of(*each) for each in epoch.positions.items())
+            places = " ".join(place_text_of(*each) for each in in_order(epoch.positions))
             _say(
                 f"{epoch.number:>8} {_time(epoch.at_ms)} {epoch.revision or '-':<12} "
                 f"{epoch.keys_changed or 0:>7,} keys {epoch.state_bytes or 0:>9,} bytes  {places}  "

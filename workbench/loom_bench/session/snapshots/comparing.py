@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from loom_bench.protocol.replaying import ReplayProgress
+from loom_bench.session.live.sources import module_path
 from loom_bench.session.snapshots.comparison_value import (
     CompareRequest,
     Comparison,
@@ -160,7 +161,7 @@ class Comparer:
         outputs = list(_judged(pair.outputs(LEFT, RIGHT), noisy_outputs, _output_place))
         state = list(
             _judged(
-                state_differences(folders[LEFT], folders[RIGHT], ignored),
+                state_differences(folders[LEFT], folders[RIGHT], ignored, self._modules()),
                 noisy_state,
                 _state_place,
             )
@@ -195,6 +196,14 @@ class Comparer:
             )
             self._report.write_bytes(msgspec.json.format(msgspec.json.encode(whole)))
         return self._value
+
+    def _modules(self) -> tuple[str, str]:
+        request = self._request
+        left, right = (
+            module_path(self._ground.files(each).target).stem
+            for each in (request.against, request.revision)
+        )
+        return left, right
 
     def _change(self, **changes: Any) -> None:
         self._value = msgspec.structs.replace(self._value, **changes)

@@ -213,8 +213,17 @@ _SAME_PLACE: Final = (
 )
 
 
-def state_differences(left: Path, right: Path, ignored: Ignored) -> Iterator[StateDifference]:
+def state_differences(
+    left: Path, right: Path, ignored: Ignored, modules: tuple[str, str] = ("", "")
+) -> Iterator[StateDifference]:
     """Yield the keys in whose last value two stores differ.
+
+    Args:
+        left: Folder of a store.
+        right: Folder of the other one.
+        ignored: Fields that are left out.
+        modules: Names of the modules that the two were run from: a record that a node holds tells
+            its type by module and class, and a copy of a module in another file is no change.
 
     Raises:
         StoreError: When one cannot be read.
@@ -237,9 +246,25 @@ def state_differences(left: Path, right: Path, ignored: Ignored) -> Iterator[Sta
                         ValueDifference(path=each.path, left=each.before, right=each.after)
                         for each in differences(old.data, new.data)
                         if not ignored.has(f"state:{step}", each.path)
+                        and not same_type(each.before, each.after, modules)
                     )
                 if fields:
                     yield StateDifference(kind=kind, step_id=step, key=key, fields=fields)
+
+
+def same_type(before: str | None, after: str | None, modules: tuple[str, str]) -> bool:
+    """Return whether two JSON texts name one class in a module and in its copy.
+
+    Args:
+        before: One text; ``None`` for none.
+        after: The other one.
+        modules: Names of module and copy, packages left out.
+    """
+    one, other = modules
+    if one == other or before is None or after is None:
+        return False
+    pattern = rf"\b{re.escape(one)}(?=:)"
+    return before.startswith('"') and re.sub(pattern, lambda _: other, before) == after
 
 
 def count_keys(folder: Path) -> int:

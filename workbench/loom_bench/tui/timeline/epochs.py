@@ -11,6 +11,7 @@ from loom_bench.tui.figures import bytes_text, clock_text, count_text, millis_te
 from loom_bench.tui.ink import Ink, Run
 from loom_bench.tui.timeline.quiet_run import QuietRun
 from loom_bench.tui.widgets.line_table import Column, TableForm
+from loom_runtime.places import in_order
 
 MARK_INKS: Final = {
     MarkKind.START: Ink.ACCENT,
@@ -101,8 +102,8 @@ def positions_text(positions: dict[str, int]) -> str:
     """Return where the sources stood: ``flights 0=120 1=80``."""
     told: list[str] = []
     before = ""
-    places = [(*key.rpartition(":")[::2], offset) for key, offset in positions.items()]
-    for topic, partition, offset in sorted(places, key=lambda each: (each[0], int(each[1]))):
+    for key, offset in in_order(positions):
+        topic, _, partition = key.rpartition(":")
         told.append(f"{partition}={offset}" if topic == before else f"{topic} {partition}={offset}")
         before = topic
     return " ".join(told)
