@@ -108,6 +108,9 @@ def test_a_replay_is_stepped_forward_and_back(tmp_path: Path) -> None:
         desk.fork(chosen.number, name="steps")
         desk.replay(ReplayRequest(fork="steps", paused=True, record_by_record=True))
         until(live, lambda value: _phase(value) is ReplayPhase.PAUSED, "it waits")
+        desk.check("steps")
+        waits = "replaying steps, then checking steps"
+        until(live, lambda value: value.busy == waits, "what waits is told")
         for count in (1, 2, 3):
             desk.step_replay("record")
             until(live, partial(_has_read_records, count), f"record {count}")

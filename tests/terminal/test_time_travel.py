@@ -23,7 +23,7 @@ from tests.terminal.terminal import Terminal, need_tmux
 pytestmark = pytest.mark.timeout(400)
 
 _SIZE = (180, 56)
-_LAST = re.compile(r"epoch (\d+) of [\d.k]+ epochs")
+_LAST = re.compile(r"epochs? (?:\d+ to )?(\d+) among [\d.k]+ epochs")
 _ROW = re.compile(r"^.? +(\d+) [^\n]* flights((?: \d=\d+)+)", re.MULTILINE)
 _OFFSET = re.compile(r"=(\d+)")
 _KEY = re.compile(r"^[* ] (\w\w) +\d+ +\d+ B (\{[^}]*\})", re.MULTILINE)

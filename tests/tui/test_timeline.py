@@ -47,7 +47,7 @@ def _queries(seen: Bench) -> list[StateQuery]:
 async def test_a_key_opens_it_at_the_newest_epoch_with_its_state() -> None:
     async with bench(values.running()) as seen:
         await seen.press("T")
-        assert "epoch 240 of 240" in seen.text
+        assert "epoch 240 among 240" in seen.text
         assert '{"orders": 723, "cents": 325350}' in seen.text
         assert "r" in seen.rows[5]
         await seen.press("escape")
@@ -190,14 +190,14 @@ async def test_epochs_in_which_nothing_changed_are_one_row_until_they_are_unfold
     async with bench(values.running()) as seen:
         await seen.press("T", "e", *"154", "enter")
         assert "5 epochs, 2s: nothing changed since 150" in seen.text
-        assert "epochs 150 to 154 of 240 epochs" in seen.text
+        assert "epochs 150 to 154 among 240 epochs" in seen.text
         await seen.press("k")
         assert _chosen(seen) == 149
         await seen.press("j", "u", "k")
         assert _chosen(seen) == 153
         assert "nothing changed since 150" not in seen.text
         await seen.press("u")
-        assert "epochs 150 to 154 of 240 epochs" in seen.text
+        assert "epochs 150 to 154 among 240 epochs" in seen.text
         await seen.press("e", *"52", "enter")
         assert _chosen(seen) == 52
         await seen.press("e", *"60", "enter", "u")

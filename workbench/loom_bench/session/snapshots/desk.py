@@ -41,6 +41,7 @@ class SnapshotDesk(ReplayControls):
         self._whereabouts = whereabouts
         self._changes = threading.Lock()
         self._thinned_s = time.monotonic()
+        self._asked: tuple[str, ...] = ()
         self._reading = DeskReading(whereabouts, self._change)
         self._threads = DeskThreads(self._reading.follow, self._reading.is_behind, self._change)
         self._work = DeskWork(self._change, self.refresh)
@@ -137,17 +138,21 @@ class SnapshotDesk(ReplayControls):
     def _do(self, busy: str, work: Callable[..., None], *arguments: Any) -> None:
         def done() -> None:
             ground = self._whereabouts().ground(self._reading.root)
-            if ground is None:
-                self._change(problem=NO_STORE)
-                return
-            self._change(busy=busy, problem=None)
+            self._change(problem=NO_STORE if ground is None else None)
             try:
-                work(ground, *arguments)
+                if ground is not None:
+                    work(ground, *arguments)
             finally:
-                self._change(busy="")
+                self._tell_busy(lambda asked: asked[1:])
                 self.refresh()
 
+        self._tell_busy(lambda asked: (*asked, busy))
         self._threads.work(done)
+
+    def _tell_busy(self, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> None:
+        with self._changes:
+            self._asked = change(self._asked)
+            self.value = msgspec.structs.replace(self.value, busy=", then ".join(self._asked))
 
     def _change(self, **changes: object) -> None:
         with self._changes:

@@ -373,7 +373,7 @@ class SnapshotsValue(msgspec.Struct, frozen=True, kw_only=True):
         replay: The replay that runs or ran last.
         comparison: The comparison that runs or ran last.
         bisection: The bisection that runs or ran last.
-        busy: What is being done, in words; empty for nothing.
+        busy: What is being done and what waits, in words; empty for nothing.
         problem: Why what was asked for last could not be done.
     """
 

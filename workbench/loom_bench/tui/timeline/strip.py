@@ -103,7 +103,7 @@ def _times(
     first, at, last = (_time(epochs[index], now_ms) for index in (0, chosen, -1))
     row = epochs[chosen]
     told = f"epochs {row.first} to" if isinstance(row, QuietRun) else "epoch"
-    middle = f"{told} {row.number} of {of_many(picture.whole, 'epoch')}  {at}"
+    middle = f"{told} {row.number} among {of_many(picture.whole, 'epoch')}  {at}"
     room = max(0, width - len(first) - len(last) - 2)
     left = max(0, (room - len(middle)) // 2)
     return (

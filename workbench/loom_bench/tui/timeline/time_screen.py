@@ -79,7 +79,7 @@ class TimeScreen(FullScreen):
     def ask_store(self) -> None:
         """Ask for the folder of a store, and open it."""
         told = (
-            plain("The folder of a Bytewax recovery store; it is read and never written."),
+            plain("The folder of a recovery store; it is read and never written."),
             (("Nothing typed: the one that the flow runs on.", Ink.DIM),),
         )
 
