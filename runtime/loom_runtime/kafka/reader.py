@@ -59,6 +59,7 @@ class KafkaReader:
     ) -> None:
         self._settings = settings
         self._topic, self._partition = topic, partition
+        self._name = partition_text(topic, partition)
         self._on_commit = on_commit
         self._manual = settings.delivery == "at_least_once"
         self._keepalive_s = settings.commit_keepalive_ms / 1000
@@ -79,7 +80,7 @@ class KafkaReader:
             self._consumer.assign([TopicPartition(topic, partition, start.position)])
         except KafkaException as error:
             self._consumer.close()
-            raise self._unavailable(error) from error
+            raise _unavailable(settings, self._name, error) from error
         except BaseException:
             self._consumer.close()
             raise
@@ -173,7 +174,7 @@ class KafkaReader:
             if wait:
                 self._await_commit(offset)
         except KafkaException as error:
-            raise self._unavailable(error, "committed") from error
+            raise _unavailable(self._settings, self._name, error, "committed") from error
 
     def close(self) -> None:
         """Leave the broker; at most once, the client commits what it has before."""
@@ -242,7 +243,7 @@ class KafkaReader:
                 self._end_offset = max(self._end_offset or 0, offset)
             return
         if error.fatal() or error.code() in _HOPELESS:
-            raise self._unavailable(KafkaException(error))
+            raise _unavailable(self._settings, self._name, KafkaException(error))
         _log.warning(
             "the broker reported an error; reading goes on",
             topic=self._topic,
@@ -280,22 +281,23 @@ class KafkaReader:
 
     def _lost(self, what: str) -> PositionLostError:
         return PositionLostError(
-            f"the log of {partition_text(self._topic, self._partition)} is another one than "
-            f"before: reading stood at offset {self._position}, and {what}",
+            f"the log of {self._name} is another one than before: reading "
+            f"stood at offset {self._position}, and {what}",
             where=f"brokers {', '.join(self._settings.brokers)}",
             what_next="the topic was made anew or the broker lost its data; start the flow again "
             "to read the new log",
         )
 
-    def _unavailable(self, error: KafkaException, what: str = "read") -> BrokerUnavailableError:
-        settings = self._settings
-        return BrokerUnavailableError(
-            f"{partition_text(self._topic, self._partition)} cannot be {what}: "
-            f"{error_text(error.args[0])}",
-            where=f"brokers {', '.join(settings.brokers)}, group {settings.group_id}",
-            what_next="check that the broker runs and that the group may read the topic; nothing "
-            "was committed past what is written",
-        )
+
+def _unavailable(
+    settings: ConsumerSettings, partition: str, error: KafkaException, what: str = "read"
+) -> BrokerUnavailableError:
+    return BrokerUnavailableError(
+        f"{partition} cannot be {what}: {error_text(error.args[0])}",
+        where=f"brokers {', '.join(settings.brokers)}, group {settings.group_id}",
+        what_next="check that the broker runs and that the group may read the topic; nothing "
+        "was committed past what is written",
+    )
 
 
 _NOT_READY = frozenset(
