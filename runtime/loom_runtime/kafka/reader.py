@@ -140,7 +140,12 @@ class KafkaReader:
         if not records:
             return None
         if records[0][0] < expected:
-            raise self._lost(f"it continues at offset {records[0][0]}")
+            raise _lost(
+                self._settings,
+                self._name,
+                self._position,
+                f"it continues at offset {records[0][0]}",
+            )
         self._position = max(self._position, records[-1][0] + 1)
         return SourceBatch(self._topic, self._partition, records)
 
@@ -264,7 +269,7 @@ class KafkaReader:
         elif self._short_since_s is None:
             self._short_since_s = monotonic()
         elif monotonic() - self._short_since_s > _SHORT_LIMIT_S:
-            raise self._lost(f"it ends at offset {end}")
+            raise _lost(self._settings, self._name, self._position, f"it ends at offset {end}")
 
     def _committed_by_broker(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
         for place in places:
@@ -279,14 +284,17 @@ class KafkaReader:
                 self._topic, self._partition, place.offset, problem.str() if problem else None
             )
 
-    def _lost(self, what: str) -> PositionLostError:
-        return PositionLostError(
-            f"the log of {self._name} is another one than before: reading "
-            f"stood at offset {self._position}, and {what}",
-            where=f"brokers {', '.join(self._settings.brokers)}",
-            what_next="the topic was made anew or the broker lost its data; start the flow again "
-            "to read the new log",
-        )
+
+def _lost(
+    settings: ConsumerSettings, partition: str, position: int, what: str
+) -> PositionLostError:
+    return PositionLostError(
+        f"the log of {partition} is another one than before: reading stood at offset {position}, "
+        f"and {what}",
+        where=f"brokers {', '.join(settings.brokers)}",
+        what_next="the topic was made anew or the broker lost its data; start the flow again to "
+        "read the new log",
+    )
 
 
 def _unavailable(
