@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from tests.tui.picture_stage import Stage, order_desk
 
-_EPOCHS_BACK = 12
+_EPOCHS_BACK = 8
+_KEYS_DOWN = 8
+"""A customer who has ordered several times by then."""
 _BUG = "catalogue[order.product]"
 _FIX = "catalogue.get(order.product, 0)"
 _CROWDED = "len(state['CountCustomer']) < 150"
@@ -28,8 +30,8 @@ async def timetravel() -> dict[str, str]:
 
 async def _made(stage: Stage) -> None:
     """Every value of a key, and the records that made one."""
-    await stage.press("enter", "j", "enter")
-    await stage.until_seen("customer-001")
+    await stage.press("enter", *["j"] * _KEYS_DOWN, "enter")
+    await stage.until_seen(f"customer-{_KEYS_DOWN:03}")
     await stage.press("w")
     await stage.until_seen("what it changed")
     await stage.take("key")
