@@ -93,6 +93,11 @@ def test_what_differs_by_itself_is_set_apart(tmp_path: Path, broker: EmbeddedBro
     assert found.equal is True
     assert found.outputs_unstable > 0
     assert all(each.unstable for each in found.outputs)
+    counts = other(tmp_path / "counts", text.replace("after.count, __", "after.count + 1, __"))
+    request = CompareRequest(epoch=request.epoch, revision=counts, against=noisy)
+    found = Comparer(ground, request).run()
+    assert found.outputs_differing > 0
+    assert {field.path for each in found.outputs for field in each.fields} == {"count"}
 
 
 @pytest.mark.parametrize("records", [None, 1_500])

@@ -232,12 +232,15 @@ def _noise(found: Iterable[Any], place: Callable[[Any], Place]) -> dict[Place, s
 def _judged(
     found: Iterable[Any], noisy: dict[Place, set[str]], place: Callable[[Any], Place]
 ) -> Iterator[Any]:
-    """Yield differences, marked where they also come up between two runs of one revision."""
+    """Yield differences, marked where they also come up between two runs of one revision; of others
+    without the fields that do."""
     for each in found:
         known = noisy.get(place(each), set())
-        paths = {field.path for field in each.fields or _WHOLE}
-        unstable = bool(known) and (paths <= known or "" in known)
-        yield msgspec.structs.replace(each, unstable=unstable)
+        stable = [field for field in each.fields or _WHOLE if field.path not in known]
+        if known and ("" in known or not stable):
+            yield msgspec.structs.replace(each, unstable=True)
+        else:
+            yield msgspec.structs.replace(each, fields=tuple(stable) if each.fields else ())
 
 
 class _Whole(msgspec.Struct, frozen=True):
