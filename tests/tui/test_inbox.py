@@ -124,6 +124,7 @@ async def test_a_proof_under_way_is_seen_and_cancelled(size: tuple[int, int]) ->
         assert seen.inbox.asked("cancel_proof") == [()]
         await seen.shows_inbox(inbox_values.cancelled_proof())
         assert "5 not proved, P proves" in seen.text
+        assert "r2 proved 1/3" in seen.text
         assert "the proof in r2 is cancelled" in seen.text
         assert "proving" not in seen.text
         await seen.press("X")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from loom_bench.tui.ink import Line, width_of
+from loom_bench.tui.ink import Ink, Line, width_of
 from loom_bench.tui.stepping.difference import Change, difference, leaves, line_changes
 from loom_bench.tui.stepping.editing import edited_message, text_to_edit
 from loom_bench.tui.stepping.failure_lines import failure_lines, failure_place
@@ -213,7 +213,7 @@ def test_a_failure_shows_source_locals_and_causes(width: int) -> None:
 def test_a_failure_without_frames_says_so_and_names_the_place_of_its_cause() -> None:
     bare = replace(trace_values.key_error(), frames=())
     assert failure_place(bare) == (trace_values.FILE, 141)
-    assert "No frame of your code" in text_of(failure_lines(replace(bare, causes=())))
+    assert "No frame of your code" in text_of(failure_lines(replace(bare, causes=()), 100))
 
 
 def test_a_stateful_step_shows_its_state_before_and_after() -> None:
@@ -295,3 +295,25 @@ def test_what_cannot_be_edited_says_why(value: ShownValue, why: str) -> None:
 def test_what_is_no_json_becomes_no_message(text: str) -> None:
     with pytest.raises(ValueError, match="no JSON"):
         edited_message(trace_values.message("{}"), text)
+
+
+def test_the_line_that_failed_and_what_was_said_of_it_are_whole_in_a_narrow_screen() -> None:
+    failure = trace_values.failing_trace().failures[0]
+    frame = failure.frames[-1]
+    long = "return make(" + ", ".join(f"argument_{number}" for number in range(20)) + ")"
+    source = [
+        f"    {long}" if frame.first_line + n == frame.line else each
+        for n, each in enumerate(frame.source)
+    ]
+    said = "no price of " + "a very long name " * 8
+    changed = replace(failure, reason=said, frames=(replace(frame, source=tuple(source)),))
+    lines = tuple(failure_lines(changed, 76))
+    marked = [line for line in lines if any(ink is Ink.BAD and text.strip() for text, ink in line)]
+    assert len(marked) > 6
+    assert max(map(width_of, marked)) <= 76
+    together = "".join(piece for line in lines for piece, ink in line if ink is Ink.STRONG)
+    assert long in together
+    told = "".join(
+        piece.removeprefix("  ") for line in lines for piece, ink in line if ink is Ink.BAD
+    )
+    assert said.strip() in told

@@ -50,16 +50,16 @@ def group_proof(group: InboxGroup) -> Run:
 
 def tally_run(proof: ProofTally) -> Run:
     """Return in two or three words how records do in the revision of a proof."""
-    if proof.waiting and proof.under_way:
-        done = proof.tried
-        return (f"r{proof.revision} proves {done}/{done + proof.waiting}", Ink.WARN)
+    if proof.waiting:
+        verb = "proves" if proof.under_way else "proved"
+        return (f"r{proof.revision} {verb} {proof.tried}/{proof.tried + proof.waiting}", Ink.WARN)
     told = [
         (count, word)
         for count, word in (
             (proof.passes, "pass"),
             (proof.same_error, "same error"),
             (proof.different_error, "other error"),
-            (proof.untried + proof.waiting, "not tried"),
+            (proof.untried, "not tried"),
         )
         if count
     ]

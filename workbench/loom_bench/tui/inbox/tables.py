@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from loom_bench.protocol.tracing import Verdict
 from loom_bench.session.envelopes.terms import Origin
 from loom_bench.session.envelopes.value import EnvelopeRow, InboxGroup
 from loom_bench.tui.figures import age_text, count_text, history_text
@@ -100,8 +101,14 @@ def _row_cells(row: EnvelopeRow | None, now_ms: int) -> Sequence[Run]:
         (row.revision, Ink.DIM),
         (str(row.attempt) if row.attempt > 1 else "", Ink.WARN),
         row_state(row),
-        (row.verdict_reason or told(row.exception_type, row.reason), Ink.PLAIN),
+        (_what(row), Ink.PLAIN),
     )
+
+
+def _what(row: EnvelopeRow) -> str:
+    """Return the error, or what the newest code makes of the record when that is another one."""
+    as_before = row.verdict is Verdict.SAME_ERROR or not row.verdict_reason
+    return told(row.exception_type, row.reason) if as_before else row.verdict_reason
 
 
 ROWS: Final = TableForm(

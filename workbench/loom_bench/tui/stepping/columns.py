@@ -26,6 +26,21 @@ def filled(line: Line, width: int) -> list[Run]:
     return runs
 
 
+def wrapped(text: str, room: int) -> Iterator[str]:
+    """Yield the lines of *text* in pieces of at most *room* cells."""
+    for line in text.splitlines() or [""]:
+        start = 0
+        while True:
+            piece = line[start : start + room]
+            # Characters may be wider than a cell, or be shown as their code: fewer fit then.
+            while len(piece) > 1 and cell_width(safe(piece)) > room:
+                piece = piece[: max(1, len(piece) * room // cell_width(safe(piece)))]
+            yield piece
+            start += max(1, len(piece))
+            if start >= len(line):
+                break
+
+
 def half(width: int) -> int:
     """Return how wide either of two columns is in a width of *width* cells."""
     return max(1, (width - len(BETWEEN[0])) // 2)

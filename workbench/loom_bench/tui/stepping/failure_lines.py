@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from loom_bench.tui.figures import of_many
-from loom_bench.tui.ink import Ink, Line, plain
+from loom_bench.tui.ink import Ink, Line, plain, width_of
 from loom_bench.tui.panels.spec import Place
 from loom_bench.tui.panels.texts import heading, place_text
+from loom_bench.tui.stepping.columns import wrapped
 from loom_runtime.tracing.failure import (
     CauseRelation,
     TracedCause,
@@ -18,7 +20,10 @@ from loom_runtime.tracing.failure import (
 from loom_runtime.tracing.trace import Trace
 
 _MAX_REASON_LINES: Final = 12
+_MAX_REASON_CHARS: Final = 10_000
+_MAX_SOURCE_ROWS: Final = 12
 _MAX_NAME_CELLS: Final = 16
+_LEAST_CELLS: Final = 20
 
 _RELATIONS: Final = {
     CauseRelation.CAUSE: "raised from",
@@ -42,35 +47,40 @@ def stack_place(trace: Trace | None) -> Place | None:
     return trace.stack[-1].file, trace.stack[-1].line
 
 
-def failure_lines(failure: TracedFailure) -> Iterator[Line]:
-    """Yield what failed, where and why, the most important first."""
-    yield from _exception(failure.exception_type, failure.reason, failure.kind.value)
+def failure_lines(failure: TracedFailure, width: int) -> Iterator[Line]:
+    """Yield what failed, where and why, the most important first; the line that failed and what
+    was said of it whole, in *width* cells."""
+    yield from _exception(failure.exception_type, failure.reason, failure.kind.value, width)
     if failure.frames:
         yield ()
-        yield from _innermost(failure.frames[-1])
+        yield from _innermost(failure.frames[-1], width)
         yield from _outer(failure.frames[:-1])
     for cause in failure.causes:
         yield ()
-        yield from _cause(cause)
+        yield from _cause(cause, width)
     if not failure.frames and not any(cause.frames for cause in failure.causes):
         yield ()
         yield (("No frame of your code was on the way there.", Ink.DIM),)
 
 
-def _exception(exception_type: str, reason: str, kind: str) -> Iterator[Line]:
+def _exception(exception_type: str, reason: str, kind: str, width: int) -> Iterator[Line]:
     name = exception_type.rpartition(".")[2]
-    first, *more = reason.splitlines() or [""]
+    said = f"{name}: {reason}" if reason else name
+    first, *more = wrapped(said[:_MAX_REASON_CHARS], max(_LEAST_CELLS, width - 2))
     kind_told = f"  {kind} error" if kind else ""
-    yield ((f"x {name}", Ink.BAD), (f": {first}" if first else "", Ink.BAD), (kind_told, Ink.DIM))
+    beside = width_of(plain(first)) + len(kind_told) + 2 <= width
+    yield ((f"x {first}", Ink.BAD), (kind_told if beside else "", Ink.DIM))
     for line in more[:_MAX_REASON_LINES]:
         yield ((f"  {line}", Ink.BAD),)
     if len(more) > _MAX_REASON_LINES:
         yield ((f"  and {of_many(len(more) - _MAX_REASON_LINES, 'line')} more", Ink.DIM),)
+    if kind_told and not beside:
+        yield ((kind_told, Ink.DIM),)
 
 
-def _innermost(frame: TracedFrame) -> Iterator[Line]:
+def _innermost(frame: TracedFrame, width: int) -> Iterator[Line]:
     yield frame_line(frame)
-    yield from source_lines(frame)
+    yield from source_lines(frame, width)
     if frame.locals:
         yield ()
         yield heading("locals")
@@ -86,17 +96,19 @@ def frame_line(frame: TracedFrame) -> Line:
     )
 
 
-def source_lines(frame: TracedFrame) -> Iterator[Line]:
-    """Yield the source round the line that was running, that one marked."""
+def source_lines(frame: TracedFrame, width: int) -> Iterator[Line]:
+    """Yield the source round the line that was running, that one marked and whole."""
     digits = len(str(frame.first_line + len(frame.source)))
     indent = _common_indent(frame.source)
     for number, text in enumerate(frame.source, start=frame.first_line):
-        failing = number == frame.line
-        yield (
-            ("> " if failing else "  ", Ink.BAD),
-            (f"{number:>{digits}} │ ", Ink.BAD if failing else Ink.DIM),
-            (text.rstrip()[indent:], Ink.STRONG if failing else Ink.PLAIN),
-        )
+        shown = text.rstrip()[indent:]
+        if number != frame.line:
+            yield (("  ", Ink.BAD), (f"{number:>{digits}} │ ", Ink.DIM), (shown, Ink.PLAIN))
+            continue
+        pieces = wrapped(shown, max(_LEAST_CELLS, width - digits - 5))
+        for row, piece in enumerate(islice(pieces, _MAX_SOURCE_ROWS)):
+            told = f"> {number:>{digits}}" if row == 0 else " " * (digits + 2)
+            yield ((f"{told} │ ", Ink.BAD), (piece, Ink.STRONG))
 
 
 def _common_indent(lines: Sequence[str]) -> int:
@@ -130,9 +142,9 @@ def _outer(frames: Sequence[TracedFrame]) -> Iterator[Line]:
             yield plain(f"      {frame.source[index].strip()}")
 
 
-def _cause(cause: TracedCause) -> Iterator[Line]:
+def _cause(cause: TracedCause, width: int) -> Iterator[Line]:
     yield heading(_RELATIONS[cause.relation])
-    yield from _exception(cause.exception_type, cause.reason, "")
+    yield from _exception(cause.exception_type, cause.reason, "", width)
     if cause.frames:
         yield frame_line(cause.frames[-1])
-        yield from source_lines(cause.frames[-1])
+        yield from source_lines(cause.frames[-1], width)

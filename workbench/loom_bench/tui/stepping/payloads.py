@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
-from loom_bench.safe import cell_width, safe
 from loom_bench.tui.figures import count_text
 from loom_bench.tui.ink import Ink, Line
+from loom_bench.tui.stepping.columns import wrapped
 from loom_bench.tui.stepping.difference import (
     MARKS,
     MAX_LEAVES,
@@ -142,7 +143,7 @@ def _texts(value: ShownValue, view: PayloadView, width: int) -> Sequence[str]:
     text = value.text
     if view is not PayloadView.RAW:
         text = _indented(value)
-    return tuple(_wrapped(text[:_MAX_TEXT], room))
+    return tuple(islice(wrapped(text[:_MAX_TEXT], room), _MAX_LINES))
 
 
 def _content(value: ShownValue) -> bytes:
@@ -157,24 +158,6 @@ def _indented(value: ShownValue) -> str:
         return msgspec.json.format(text, indent=2)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return value.text
-
-
-def _wrapped(text: str, room: int) -> Iterator[str]:
-    count = 0
-    for line in text.splitlines() or [""]:
-        start = 0
-        while True:
-            piece = line[start : start + room]
-            # Characters may be wider than a cell, or be shown as their code: fewer fit then.
-            while len(piece) > 1 and cell_width(safe(piece)) > room:
-                piece = piece[: max(1, len(piece) * room // cell_width(safe(piece)))]
-            yield piece
-            start += max(1, len(piece))
-            count += 1
-            if count >= _MAX_LINES:
-                return
-            if start >= len(line):
-                break
 
 
 def _hex_lines(content: bytes, room: int) -> Iterator[str]:

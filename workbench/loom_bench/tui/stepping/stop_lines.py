@@ -8,7 +8,7 @@ from typing import Final
 
 from loom_bench.tui.figures import clock_text, millis_text
 from loom_bench.tui.ink import Ink, Line, Run
-from loom_bench.tui.stepping.columns import half, side_by_side
+from loom_bench.tui.stepping.columns import BETWEEN, half, side_by_side
 from loom_bench.tui.stepping.failure_lines import failure_lines
 from loom_bench.tui.stepping.payloads import Pair, PayloadView, pair_lines
 from loom_bench.tui.stepping.stations import Station, Unmet
@@ -106,7 +106,8 @@ def _lines(
         yield ()
         beside = width >= _FAILURE_BESIDE_FROM_CELLS
         room = round(width * _INPUT_SHARE) if beside else width
-        told = tuple(failure_lines(failure))
+        beside_cells = width - room - len(BETWEEN[0]) if beside else width
+        told = tuple(failure_lines(failure, beside_cells))
         alone = pair_lines(taken.value, None, look.view, room).before
         left = (taken.title, *alone, *_meta(stop, look))
         if beside:
