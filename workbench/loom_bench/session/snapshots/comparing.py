@@ -33,7 +33,7 @@ from loom_bench.session.snapshots.differing import (
     state_differences,
 )
 from loom_bench.session.snapshots.ground import CancelledError, Ground
-from loom_bench.session.snapshots.replay_run import ReplayRunner
+from loom_bench.session.snapshots.replay_run import ReplayFailedError, ReplayRunner
 from loom_runtime.recovery.history.cutting import fork_store
 from loom_runtime.recovery.history.forks import known_fork, remove_fork
 from loom_runtime.recovery.remapping import Remapping, remap_store
@@ -123,7 +123,10 @@ class Comparer:
         plan = self._ground.plan(folder, revision, ends=self._ends, max_records=stop.records)
         runner = ReplayRunner(plan, lambda news: self._progress(runner, news))
         began_s = time.monotonic()
-        ended = runner.run()
+        try:
+            ended = runner.run()
+        except ReplayFailedError as error:
+            raise self._told(error) from error
         if self._cancelled.is_set():
             raise CancelledError
         pair.take(side, plan.capture)
@@ -196,6 +199,19 @@ class Comparer:
             )
             self._report.write_bytes(msgspec.json.format(msgspec.json.encode(whole)))
         return self._value
+
+    def _told(self, error: ReplayFailedError) -> ReplayFailedError:
+        """Say why a module is missed that only the other side has."""
+        left, right = self._modules()
+        first, *others = error.diagnoses
+        missed = [each for each in (left, right) if f"No module named '{each}'" in first.message]
+        if left == right or not missed:
+            return error
+        hint = (
+            f"State that nodes hold names its types by their module, {missed[0]}: give the other "
+            f"revision the file name {missed[0]}.py, in a folder of its own."
+        )
+        return ReplayFailedError(msgspec.structs.replace(first, hint=hint), *others)
 
     def _modules(self) -> tuple[str, str]:
         request = self._request
