@@ -15,9 +15,10 @@ demo: $(READY)
 	else $(BIN)/loom-bench run sample_flows/orders.py --broker embedded --until-idle 2; fi
 
 # Ends with the names of skipped tests and why, and pytest's closing line. Half of the time is
-# waiting for brokers and processes, so two files run side by side.
+# waiting for brokers and processes, so two files run side by side. Hundreds of processes are
+# started: each would compile the project anew where no byte code may be kept.
 test: $(READY)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)
 	$(BIN)/ruff check
