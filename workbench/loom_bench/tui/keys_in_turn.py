@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from time import monotonic
 from typing import Final
 
 from textual import events
@@ -13,6 +14,10 @@ from textual.message_pump import MessagePump
 _ROUNDS: Final = 3
 """Ways up to the application that end before the next key is taken: the key's own, then those of a
 message that its action posts and of what a panel makes of that message."""
+
+_PATIENCE_S: Final = 5.0
+"""A key waits for the one before at most so long when another is typed: whatever that does, and
+however busy the machine is, keys go on."""
 
 
 class KeysInTurn(App[None]):
@@ -27,12 +32,13 @@ class KeysInTurn(App[None]):
         super().__init__()
         self._typed: deque[events.Key | events.Paste] = deque()
         self._is_taking = False
+        self._taken_s = 0.0
 
     async def on_event(self, event: events.Event) -> None:
         """Queue what is typed, and go on with everything else."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             self._typed.append(event)
-            if not self._is_taking:
+            if not self._is_taking or monotonic() - self._taken_s > _PATIENCE_S:
                 await self._take_next()
         else:
             await super().on_event(event)
@@ -40,6 +46,7 @@ class KeysInTurn(App[None]):
     async def _take_next(self) -> None:
         self._is_taking = bool(self._typed)
         if self._typed:
+            self._taken_s = monotonic()
             way = self._way_up()
             await super().on_event(self._typed.popleft())
             self._follow(way * _ROUNDS)
