@@ -131,14 +131,17 @@ def _described(consumer: Consumer, topic: str, reasons: list[KafkaError]) -> Any
         KafkaException: When none does in time, or will not talk to this client.
     """
     deadline_s = monotonic() + METADATA_TIMEOUT_S
+    attempt_s = _FIRST_ATTEMPT_S
     while True:
         try:
-            return consumer.list_topics(topic, timeout=_ATTEMPT_S).topics[topic]
+            return consumer.list_topics(topic, timeout=attempt_s).topics[topic]
         except KafkaException:
             consumer.poll(0)  # has the client tell why: to the log, and to reasons
             refused = any(reason.code() in REFUSED for reason in reasons)
             if refused or monotonic() > deadline_s:
                 raise
+            attempt_s *= 2
 
 
-_ATTEMPT_S = 1.0
+_FIRST_ATTEMPT_S = 1.0
+"""A login that is refused is known after so much time; a slow broker is given longer each time."""

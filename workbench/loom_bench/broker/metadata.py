@@ -12,7 +12,8 @@ from confluent_kafka.admin._metadata import ClusterMetadata
 
 from loom_runtime.kafka.clients import REFUSED
 
-_ATTEMPT_S: Final = 1.0
+_FIRST_ATTEMPT_S: Final = 1.0
+"""A login that is refused is known after so much time; a slow broker is given longer each time."""
 
 
 def what_next(error: KafkaError) -> str:
@@ -38,11 +39,13 @@ def all_topics(
         KafkaException: There was none; it holds the client's reason.
     """
     deadline_s = time.monotonic() + timeout_s
+    attempt_s = _FIRST_ATTEMPT_S
     while True:
         left_s = deadline_s - time.monotonic()
         try:
-            return client.list_topics(timeout=max(0.1, min(_ATTEMPT_S, left_s)))
+            return client.list_topics(timeout=max(0.1, min(attempt_s, left_s)))
         except KafkaException as error:
             client.poll(0)  # has the client tell why
-            if left_s <= _ATTEMPT_S or any(reason.code() in REFUSED for reason in reasons):
+            if left_s <= attempt_s or any(reason.code() in REFUSED for reason in reasons):
                 raise KafkaException(reasons[-1] if reasons else error.args[0]) from error
+            attempt_s *= 2

@@ -25,7 +25,7 @@ from loom_bench.protocol.security import ClientSettings
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
-_METADATA_TIMEOUT_S = 5.0
+_METADATA_TIMEOUT_S = 10.0
 
 _QUEUE_KBYTES = 16_384
 """What the client may fetch ahead, in all partitions together: the bench's memory stays bounded."""
