@@ -10,6 +10,7 @@ from textual import events
 from textual.app import App
 from textual.dom import DOMNode
 from textual.message_pump import MessagePump
+from textual.widgets import Input
 
 _ROUNDS: Final = 3
 """Ways up to the application that end before the next key is taken: the key's own, then those of a
@@ -45,11 +46,20 @@ class KeysInTurn(App[None]):
 
     async def _take_next(self) -> None:
         self._is_taking = bool(self._typed)
-        if self._typed:
+        while self._typed:
             self._taken_s = monotonic()
-            way = self._way_up()
-            await super().on_event(self._typed.popleft())
-            self._follow(way * _ROUNDS)
+            way, key = self._way_up(), self._typed.popleft()
+            await super().on_event(key)
+            if not self._is_text(key):
+                self._follow(way * _ROUNDS)
+                return
+        self._is_taking = False
+
+    def _is_text(self, key: events.Key | events.Paste) -> bool:
+        """Return whether *key* only writes into a field, which takes one after another anyway."""
+        if not isinstance(self.focused, Input):
+            return False
+        return isinstance(key, events.Paste) or key.is_printable
 
     def _way_up(self) -> tuple[MessagePump, ...]:
         begin: DOMNode = self.focused or self.screen
