@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import IO, Any, Final
@@ -49,13 +49,15 @@ class OutputCapture:
 
     Args:
         path: The file; made anew, private to the user.
+        on_failure: Called at each failure, on the worker where it came up.
 
     Attributes:
         outputs: Outputs so far.
         failures: Failures so far.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, on_failure: Callable[[], None] | None = None) -> None:
+        self._on_failure = on_failure
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self._file = os.fdopen(descriptor, "wb", buffering=_BUFFER_BYTES)
         self._lock = Lock()
@@ -111,6 +113,8 @@ class OutputCapture:
         with self._lock:
             self.failures += 1
             self._file.write(len(blob).to_bytes(_LENGTH_BYTES, "big") + blob)
+        if self._on_failure is not None:
+            self._on_failure()
 
     def newest(self) -> list[tuple[int, Captured]]:
         """Return the newest outputs with their numbers, newest last."""

@@ -37,7 +37,7 @@ class ReplaySide:
     """
 
     def __init__(self, runner: StreamingRunner, order: ReplayOrder, *, paused: bool) -> None:
-        self._control, self._order = runner.control, order
+        self._order = order
         self._steering = ReplaySteering(
             order.ends,
             record_by_record=order.record_by_record,
@@ -45,7 +45,9 @@ class ReplaySide:
             pace=order.pace,
             paused=paused,
         )
-        self._capture = OutputCapture(Path(order.capture))
+        self._capture = OutputCapture(
+            Path(order.capture), on_failure=runner.control.drain if order.first_error else None
+        )
         runner.replay = ReplayRun(self._steering, self._capture, real_topics=order.real_topics)
         control = runner.control
         control.at_limit = StopMode.DRAIN
@@ -85,8 +87,6 @@ class ReplaySide:
         ended = False
         while not ended:
             ended = self._ended.wait(INTERVAL_S)
-            if self._order.first_error and self._capture.failures:
-                self._control.drain()
             if self._outbox is not None:
                 self._outbox.latest(self._progress(ended=ended))
 
