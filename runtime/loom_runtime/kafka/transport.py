@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from threading import Lock, get_ident
 from time import monotonic
 from typing import Any
@@ -43,8 +44,7 @@ class KafkaTransport:
         self._on_commit = on_commit
         self._lock = Lock()
         self._writer: KafkaWriter | None = None
-        self._readers: list[KafkaReader] = []
-        self._readers_of_thread: dict[int, list[KafkaReader]] = {}
+        self._readers: dict[int, list[KafkaReader]] = {}  # by the worker thread that opened them
         self._every: list[tuple[str, int]] | None = None
 
     def partitions(self) -> list[tuple[str, int]]:
@@ -71,8 +71,7 @@ class KafkaTransport:
         reader = KafkaReader(
             self._source.settings, topic, partition, snapshot_offset, self._on_commit
         )
-        self._readers.append(reader)
-        self._readers_of_thread.setdefault(get_ident(), []).append(reader)
+        self._readers.setdefault(get_ident(), []).append(reader)
         return reader
 
     def writer(self) -> KafkaWriter:
@@ -84,17 +83,16 @@ class KafkaTransport:
 
     def close(self) -> None:
         """Release readers and writer."""
-        for reader in self._readers:
+        for reader in chain.from_iterable(self._readers.values()):
             reader.close()
         self._readers.clear()
-        self._readers_of_thread.clear()
         if self._writer is not None:
             self._writer.close()
 
     def _read_ahead(self) -> bool:
         """Let one partition of this worker thread read ahead; return whether one did."""
         limit = self._source.settings.batch_size
-        readers = self._readers_of_thread.get(get_ident(), [])
+        readers = self._readers.get(get_ident(), [])
         return any(reader.read_ahead(limit) for reader in readers)
 
     def _partition_count(self, topic: str) -> int:

@@ -22,7 +22,6 @@ _Headers = list[tuple[str, str | bytes | None]]
 _QUEUE_FULL_LIMIT_S = 60.0
 """How long a full queue may stay full before the run gives up; twice the message timeout."""
 
-
 _FLUSH_SLICE_S = 0.001
 """The shortest wait for deliveries that the client knows."""
 

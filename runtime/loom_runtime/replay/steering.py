@@ -15,11 +15,12 @@ _WAIT_S: Final = 0.02
 _PAUSED_WAIT_S: Final = 0.05
 _PACED_WAIT_S: Final = 0.01
 _FETCHING_WAIT_S: Final = 0.001
+"""Record by record every look ends an epoch, which is kept: an idle replay looks rarely."""
+
 _TURN_WAIT_S: Final = 0.001
 _TURN_RECORDS: Final = 4_000
 """Records of one partition before the next one's turn, so that the wait for it, a millisecond, is
 short beside it: a stateful flow takes 60 ms for so many."""
-"""Record by record every look ends an epoch, which is kept: an idle replay looks rarely."""
 
 
 class ReplaySteering:
@@ -126,8 +127,6 @@ class ReplaySteering:
         """Take in that a partition has nothing left."""
         with self._lock:
             self._heads.pop(partition, None)
-            if self._turn == partition:
-                self._end_turn()
             if self._step == "batch":
                 self._stepped.add(partition)
                 self._end_batch_step()
